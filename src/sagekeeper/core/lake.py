@@ -1,0 +1,182 @@
+"""The lake: declared tables (`core/tables.py`) as Delta tables on local disk or S3.
+
+A write replaces a *scope* atomically: all rows of some partition values, or of a range of days, become exactly the given rows.
+Writing the same rows again makes no new version, so a run repeated for a day changes nothing. Readers never see half a write
+(Delta's commit is one file). Rows are checked against the declaration before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from sagekeeper.core.errors import Conflict, SchemaMismatch
+from sagekeeper.core.tables import Table
+
+OBSERVATION_COLUMNS = ("observed_at", "x_ObservedAt")
+"""When a row was read from its source: not part of what it says, so it does not make a row different."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rows a replacement covers: ``equals`` (column -> value) and, if given, ``first <= day_column <= last``."""
+
+    equals: Mapping[str, str | date] = field(default_factory=dict)
+    day_column: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+    def predicate(self) -> str:
+        """As an SQL predicate for Delta."""
+        parts = [f"{column} = '{_quoted(value)}'" for column, value in sorted(self.equals.items())]
+        if self.day_column is not None:
+            parts += [f"{self.day_column} >= '{self.first}'", f"{self.day_column} <= '{self.last}'"]
+        return " AND ".join(parts)
+
+    def expression(self) -> pl.Expr:
+        """As a polars expression."""
+        terms = [pl.col(column) == value for column, value in self.equals.items()]
+        if self.day_column is not None:
+            terms.append(pl.col(self.day_column).is_between(pl.lit(self.first), pl.lit(self.last)))
+        return pl.all_horizontal(terms) if terms else pl.lit(True)
+
+
+class Lake:
+    """All tables under one root: a folder or an ``s3://`` address (``storage_options`` go to the object store)."""
+
+    def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None) -> None:
+        self._root = str(root).rstrip("/")
+        self._options = storage_options or {}
+
+    def scan(self, table: Table) -> pl.LazyFrame:
+        """The table as it is now, lazily; no rows if nothing was ever written."""
+        delta = self._open(table)
+        if delta is None:
+            return table.empty().lazy()
+        return pl.scan_delta(delta).select(table.columns.keys())
+
+    def version(self, table: Table) -> int | None:
+        """Number of the last commit, None before the first. Changes exactly when rows do: the key of every cache."""
+        delta = self._open(table)
+        return None if delta is None else delta.version()
+
+    def replace(self, table: Table, frame: pl.DataFrame, scope: Scope) -> bool:
+        """Make ``frame`` the only rows of ``scope``, atomically. Returns whether anything changed.
+
+        Raises SchemaMismatch for wrong columns, types, repeated keys or rows outside the scope; Conflict when another
+        writer replaced the same rows at the same moment.
+        """
+        checked = self._checked(table, frame)
+        outside = checked.filter(~scope.expression())
+        if outside.height:
+            raise SchemaMismatch(
+                f"{table.name}: {outside.height} rows lie outside the scope to replace ({scope.predicate()}). "
+                "Widen the scope or drop the rows."
+            )
+        delta = self._open(table)
+        if delta is None:
+            if checked.is_empty():
+                return False
+            self._write(table, checked, mode="append")
+            return True
+        if _same_rows(self.scan(table).filter(scope.expression()).collect(), checked):
+            return False
+        predicate = scope.predicate()
+        if checked.is_empty():
+            delta.delete(predicate or None)
+            return True
+        self._write(table, checked, mode="overwrite", predicate=predicate or None)
+        return True
+
+    def append(self, table: Table, frame: pl.DataFrame) -> None:
+        """Add rows. For tables whose rows are never restated; everything else uses `replace`."""
+        checked = self._checked(table, frame)
+        if checked.height:
+            self._write(table, checked, mode="append")
+
+    def vacuum(self, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
+        """Compact small files and delete files no longer referenced for longer than ``keep``. Files removed per table."""
+        removed: dict[str, int] = {}
+        from sagekeeper.core.tables import TABLES
+
+        for table in TABLES:
+            delta = self._open(table)
+            if delta is not None:
+                delta.optimize.compact()
+                hours = int(keep.total_seconds() // 3600)
+                removed[table.name] = len(
+                    delta.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
+                )
+        return removed
+
+    def _open(self, table: Table) -> DeltaTable | None:
+        uri = f"{self._root}/{table.name}"
+        if not DeltaTable.is_deltatable(uri, storage_options=self._options):
+            return None
+        return DeltaTable(uri, storage_options=self._options)
+
+    def _write(self, table: Table, frame: pl.DataFrame, *, mode: str, predicate: str | None = None) -> None:
+        try:
+            write_deltalake(
+                f"{self._root}/{table.name}",
+                frame.sort(table.partition).to_arrow(),
+                partition_by=list(table.partition),
+                mode=mode,  # type: ignore[call-overload]
+                predicate=predicate,
+                storage_options=self._options,
+                writer_properties=WriterProperties(compression="ZSTD"),
+            )
+        except CommitFailedError as error:
+            raise Conflict(
+                f"{table.name}: another process replaced the same rows at this moment ({error}). Run it again."
+            ) from error
+
+    @staticmethod
+    def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        missing = [name for name in table.columns if name not in frame.columns]
+        unknown = [name for name in frame.columns if name not in table.columns]
+        if missing or unknown:
+            raise SchemaMismatch(f"{table.name}: columns missing {missing}, not declared {unknown}.")
+        frame = frame.select(table.columns.keys())
+        wrong = [
+            f"{name} is {frame.schema[name]}, declared {kind}"
+            for name, kind in table.columns.items()
+            if frame.schema[name] not in (kind, pl.Null)
+        ]
+        if wrong:
+            raise SchemaMismatch(f"{table.name}: {'; '.join(wrong)}.")
+        frame = frame.cast(dict(table.columns))  # type: ignore[arg-type]
+        if table.keys and frame.select(table.keys).is_duplicated().any():
+            example = frame.filter(frame.select(table.keys).is_duplicated()).select(table.keys).row(0, named=True)
+            raise SchemaMismatch(f"{table.name}: more than one row for the key {example}.")
+        return frame
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """All days from ``first`` to ``last``, both included."""
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _quoted(value: str | date | datetime) -> str:
+    return str(value).replace("'", "''")
+
+
+def _same_rows(old: pl.DataFrame, new: pl.DataFrame) -> bool:
+    if old.height != new.height:
+        return False
+    columns = [name for name in new.columns if name not in OBSERVATION_COLUMNS]
+    order = [name for name in columns if new.schema[name] != pl.Binary]
+    old, new = (
+        old.select(columns).sort(order, nulls_last=True),
+        new.select(columns).sort(order, nulls_last=True),
+    )
+    return old.equals(new)
+
+
+__all__ = ["DeltaError", "Lake", "Scope", "days_between"]

@@ -1,0 +1,9 @@
+"""The ledger: decisions, actions, findings, budgets and what was told to whom; SQLite when embedded, Postgres for a team.
+
+`open_ledger` brings the database to this version's tables and gives a `Ledger`, whose `session()` is one transaction.
+What the rows are is in `models.py`; what may be done with them, a file per subject: `runs.py`, `findings.py`, `queue.py`.
+"""
+
+from sagekeeper.core.ledger.connection import Ledger, open_ledger
+
+__all__ = ["Ledger", "open_ledger"]

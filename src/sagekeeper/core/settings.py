@@ -1,0 +1,159 @@
+"""Settings: environment (``SAGEKEEPER_...``, ``__`` between levels), then ``sagekeeper.toml``, then the defaults below.
+
+The defaults run everything embedded in one folder: lake, SQLite ledger, no AWS account named. A secret (database password,
+SMTP password) belongs in the environment; nothing here is ever logged whole.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from sagekeeper.core.errors import BadInput
+
+
+class Account(BaseModel):
+    """One AWS account to watch."""
+
+    id: str = Field(pattern=r"^\d{12}$")
+    name: str = ""
+    reader_role_arn: str | None = Field(None, description="assumed to read; None: the base credentials")
+    applier_role_arn: str | None = Field(None, description="assumed to change; None: this account is read only")
+    external_id: str | None = None
+
+
+class Aws(BaseModel):
+    """How to reach AWS."""
+
+    profile: str | None = None
+    endpoint_url: str | None = Field(None, description="another address for every service: the simulated account")
+    payer_account: str | None = Field(None, description="where Cost Explorer is asked; None: the first account")
+    accounts: list[Account] = []
+    regions: list[str] = ["us-east-1"]
+    max_workers: int = Field(8, ge=1, le=64, description="concurrent AWS calls")
+
+
+class Collect(BaseModel):
+    """How far back and how much to read."""
+
+    cost_months: int = Field(13, ge=1, le=38, description="months of daily cost on the first run")
+    restated_days: int = Field(5, ge=2, le=45, description="days read again on each run, because AWS restates them")
+    metric_days: int = Field(30, ge=3, le=400, description="days of hourly metrics on the first run")
+    capture_days: int = Field(14, ge=1, le=90, description="days of data capture on the first run")
+    capture_buckets: list[str] = Field([], description="restrict to these buckets; empty: wherever endpoints write")
+    own_cost_limit_usd_per_day: Decimal = Field(Decimal("5"), description="stop collecting above this own cost")
+
+
+class Budget(BaseModel):
+    """A monthly budget and who is told when it is, or will be, exceeded."""
+
+    name: str
+    amount: Decimal = Field(gt=0)
+    currency: str = "USD"
+    account: str | None = None
+    owner: str | None = None
+    actual_percent: list[int] = [80, 100]
+    forecast_percent: list[int] = [100]
+    recipients: list[str] = []
+
+
+class Mail(BaseModel):
+    """The SMTP server that reports go through."""
+
+    host: str | None = None
+    port: int = 587
+    user: str | None = None
+    password: str | None = Field(None, repr=False)
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = "sagekeeper@localhost"
+    digest_recipients: list[str] = []
+
+
+class Lifecycle(BaseModel):
+    """How changes are made."""
+
+    enabled: bool = Field(True, description="False: nothing is ever changed in AWS")
+    watch_hours: int = Field(24, ge=0, le=336, description="how long health is watched after an update")
+    poll_seconds: float = Field(5.0, gt=0, description="pause of the worker between looks at the queue")
+    lease_seconds: int = Field(120, ge=5)
+    opt_in_tag: str = Field(
+        "cost-optimizer=managed", description="key=value that a resource must carry; empty: none needed"
+    )
+    opt_out_tag: str = "cost-optimizer=ignore"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAGEKEEPER_", env_nested_delimiter="__", extra="forbid", toml_file="sagekeeper.toml"
+    )
+
+    data_dir: Path = Path(".sagekeeper")
+    lake_url: str | None = Field(None, description="folder or s3:// address; None: <data_dir>/lake")
+    lake_options: dict[str, str] = Field({}, repr=False, description="object store options, for example credentials")
+    ledger_url: str | None = Field(None, repr=False, description="None: SQLite in <data_dir>")
+    clock_url: str | None = Field(None, description="where to ask for the time; None: the machine's clock")
+    dashboard_url: str = "http://localhost:8501"
+    owner_tags: list[str] = Field(["owner", "Owner", "team"], description="tags that name the owner, first wins")
+    aws: Aws = Aws()
+    collect: Collect = Collect()
+    budgets: list[Budget] = []
+    mail: Mail = Mail()
+    notify: list[str] = Field([], repr=False, description="Apprise addresses for alerts besides mail")
+    lifecycle: Lifecycle = Lifecycle()
+    analyzers: dict[str, dict[str, Any]] = Field({}, description="settings of single analyzers, by name")
+    levers: dict[str, dict[str, Any]] = Field({}, description="settings of single levers, by name")
+
+    @property
+    def lake_root(self) -> str:
+        """Where the lake is."""
+        return self.lake_url or str(self.data_dir / "lake")
+
+    @property
+    def ledger_address(self) -> str:
+        """Where the ledger is."""
+        return self.ledger_url or f"sqlite:///{(self.data_dir / 'ledger.db').resolve()}"
+
+    @property
+    def payer(self) -> Account | None:
+        """The account that Cost Explorer is asked in."""
+        named = [account for account in self.aws.accounts if account.id == self.aws.payer_account]
+        return next(iter(named or self.aws.accounts), None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the file named by SAGEKEEPER_CONFIG (default: sagekeeper.toml here)."""
+        file = os.environ.get("SAGEKEEPER_CONFIG", "sagekeeper.toml")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises BadInput naming each wrong setting."""
+    named = os.environ.get("SAGEKEEPER_CONFIG")
+    if named and not Path(named).is_file():
+        raise BadInput(f"SAGEKEEPER_CONFIG names {named}, which is not there. Correct it or unset it.")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise BadInput(f"Settings are wrong: {wrong}.") from error
+    except ValueError as error:
+        raise BadInput(f"sagekeeper.toml cannot be read: {error}.") from error

@@ -1,0 +1,274 @@
+"""The lake's tables, declared once: columns, types, keys, partition. Checked at every write (`core/lake.py`).
+
+Costs carry FOCUS 1.2 column names; what FOCUS does not name is prefixed ``x_`` as FOCUS asks. Every other table uses snake
+case and AWS's own words. Times are UTC. A null amount or value is *unknown*, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+UTC_TIME = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table: ``partition`` columns decide what one atomic replacement can cover; ``keys`` are unique in it."""
+
+    name: str
+    columns: dict[str, pl.DataType]
+    keys: tuple[str, ...]
+    partition: tuple[str, ...]
+
+    def empty(self) -> pl.DataFrame:
+        """No rows, all columns."""
+        return pl.DataFrame(schema=self.columns)
+
+
+COSTS = Table(
+    "costs",
+    {
+        "BillingAccountId": pl.String(),
+        "SubAccountId": pl.String(),
+        "SubAccountName": pl.String(),
+        "BillingPeriodStart": UTC_TIME,
+        "BillingPeriodEnd": UTC_TIME,
+        "ChargePeriodStart": UTC_TIME,
+        "ChargePeriodEnd": UTC_TIME,
+        "ChargeCategory": pl.String(),  # Usage, Purchase, Tax, Credit, Adjustment
+        "ChargeClass": pl.String(),  # Correction or null
+        "ChargeDescription": pl.String(),
+        "ChargeFrequency": pl.String(),
+        "InvoiceIssuerName": pl.String(),
+        "ProviderName": pl.String(),
+        "PublisherName": pl.String(),
+        "ServiceName": pl.String(),
+        "ServiceCategory": pl.String(),
+        "RegionId": pl.String(),
+        "ResourceId": pl.String(),
+        "ResourceName": pl.String(),
+        "ResourceType": pl.String(),
+        "SkuId": pl.String(),
+        "PricingCategory": pl.String(),
+        "PricingQuantity": pl.Float64(),
+        "PricingUnit": pl.String(),
+        "ConsumedQuantity": pl.Float64(),
+        "ConsumedUnit": pl.String(),
+        "BilledCost": pl.Float64(),
+        "EffectiveCost": pl.Float64(),
+        "ListCost": pl.Float64(),
+        "ContractedCost": pl.Float64(),
+        "BillingCurrency": pl.String(),
+        "CommitmentDiscountId": pl.String(),
+        "CommitmentDiscountType": pl.String(),
+        "CommitmentDiscountStatus": pl.String(),
+        "Tags": pl.String(),  # a JSON object
+        "x_UsageType": pl.String(),
+        "x_Operation": pl.String(),
+        "x_RecordType": pl.String(),  # the provider's own line item type
+        "x_Source": pl.String(),  # cost_explorer, cur, focus
+        "x_Dataset": pl.String(),  # which bill: "cost-explorer", or "file:<name>" for an ingested one; bills are never summed together
+        "x_ChargeDate": pl.Date(),
+        "x_Estimated": pl.Boolean(),
+        "x_ObservedAt": UTC_TIME,
+    },
+    keys=(),
+    partition=("x_Dataset", "x_ChargeDate"),
+)
+
+DAILY_COSTS = Table(
+    "daily_costs",
+    {
+        "day": pl.Date(),
+        "dataset": pl.String(),
+        "account": pl.String(),
+        "region": pl.String(),
+        "service": pl.String(),
+        "charge_category": pl.String(),
+        "usage_family": pl.String(),  # hosting, training, processing, notebook, ... or other
+        "resource_kind": pl.String(),  # endpoint, training_job, ... ; null = unattributed
+        "resource_name": pl.String(),
+        "resource_arn": pl.String(),
+        "owner": pl.String(),
+        "attribution": pl.String(),  # measured (bill names the resource), derived (shared by running hours), unattributed
+        "billed_cost": pl.Float64(),
+        "effective_cost": pl.Float64(),
+        "currency": pl.String(),
+        "estimated": pl.Boolean(),
+    },
+    keys=(
+        "day",
+        "dataset",
+        "account",
+        "region",
+        "service",
+        "charge_category",
+        "usage_family",
+        "resource_kind",
+        "resource_name",
+        "resource_arn",
+        "owner",
+        "attribution",
+        "currency",
+    ),
+    partition=("dataset", "day"),
+)
+
+METRICS = Table(
+    "metrics",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "resource_kind": pl.String(),  # endpoint
+        "resource_name": pl.String(),  # EndpointName
+        "variant": pl.String(),  # VariantName
+        "metric": pl.String(),  # AWS's own name: Invocations, ModelLatency, CPUUtilization ...
+        "statistic": pl.String(),  # Sum, Average, Maximum, SampleCount, p95, p99
+        "period_seconds": pl.Int32(),
+        "start": UTC_TIME,
+        "day": pl.Date(),
+        "value": pl.Float64(),  # null: asked for, no datapoint
+        "unit": pl.String(),  # count, microseconds, percent (normalised 0-100 per core or GPU)
+        "observed_at": UTC_TIME,
+    },
+    keys=(
+        "account",
+        "region",
+        "resource_kind",
+        "resource_name",
+        "variant",
+        "metric",
+        "statistic",
+        "period_seconds",
+        "start",
+    ),
+    partition=("day",),
+)
+
+INVENTORY = Table(
+    "inventory",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "kind": pl.String(),  # endpoint, endpoint_config, model, notebook_instance, monitoring_schedule
+        "name": pl.String(),
+        "arn": pl.String(),
+        "status": pl.String(),
+        "created_at": UTC_TIME,
+        "changed_at": UTC_TIME,
+        "config": pl.String(),  # JSON: the answer of Describe, without transport fields
+        "tags": pl.String(),  # JSON object
+        "observed_on": pl.Date(),
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "kind", "name", "observed_on"),
+    partition=("observed_on", "account", "region"),
+)
+
+JOBS = Table(
+    "jobs",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "kind": pl.String(),  # training_job, processing_job
+        "name": pl.String(),
+        "arn": pl.String(),
+        "status": pl.String(),  # Completed, Failed, Stopped, InProgress
+        "failure_reason": pl.String(),
+        "instance_type": pl.String(),
+        "instance_count": pl.Int32(),
+        "volume_gb": pl.Int32(),
+        "created_at": UTC_TIME,
+        "started_at": UTC_TIME,
+        "ended_at": UTC_TIME,
+        "run_seconds": pl.Int64(),  # TrainingTimeInSeconds, or end - start for processing
+        "billable_seconds": pl.Int64(),  # BillableTimeInSeconds; for processing = run_seconds
+        "spot": pl.Boolean(),
+        "checkpoint_s3_uri": pl.String(),
+        "max_runtime_seconds": pl.Int64(),
+        "max_wait_seconds": pl.Int64(),
+        "image": pl.String(),
+        "parent_arn": pl.String(),  # monitoring schedule, tuning job or pipeline execution
+        "tags": pl.String(),
+        "config": pl.String(),
+        "month": pl.Date(),  # first day of the month of created_at
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "kind", "name"),
+    partition=("month", "account", "region", "kind"),
+)
+
+FEATURE_PROFILES = Table(
+    "feature_profiles",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "variant": pl.String(),
+        "feature": pl.String(),
+        "role": pl.String(),  # baseline or capture
+        "window_start": UTC_TIME,  # for a baseline: when it was made
+        "window_end": UTC_TIME,
+        "day": pl.Date(),
+        "type": pl.String(),  # numeric or categorical
+        "records": pl.Int64(),
+        "missing": pl.Int64(),
+        "mean": pl.Float64(),
+        "std": pl.Float64(),  # population standard deviation (ddof 0), as Model Monitor publishes it
+        "minimum": pl.Float64(),
+        "maximum": pl.Float64(),
+        "sketch": pl.Binary(),  # datasketches kll_doubles_sketch, serialised; null for categorical
+        "categories": pl.String(),  # JSON {value: count}; null for numeric
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "variant", "feature", "role", "window_start"),
+    partition=("day",),
+)
+
+MONITOR_VIOLATIONS = Table(
+    "monitor_violations",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "schedule": pl.String(),
+        "execution_time": UTC_TIME,
+        "day": pl.Date(),
+        "feature": pl.String(),
+        "check": pl.String(),  # constraint_check_type
+        "description": pl.String(),
+        "report_uri": pl.String(),
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "schedule", "execution_time", "feature", "check"),
+    partition=("day",),
+)
+
+PRICES = Table(
+    "prices",
+    {
+        "sku": pl.String(),  # for example ml.m5.xlarge/Hosting
+        "region": pl.String(),
+        "effective_on": pl.Date(),
+        "unit_price": pl.Float64(),
+        "unit": pl.String(),  # Hrs
+        "currency": pl.String(),
+        "quality": pl.String(),  # list or estimated
+        "source": pl.String(),
+    },
+    keys=("sku", "region", "effective_on"),
+    partition=("effective_on",),
+)
+
+TABLES: tuple[Table, ...] = (
+    COSTS,
+    DAILY_COSTS,
+    METRICS,
+    INVENTORY,
+    JOBS,
+    FEATURE_PROFILES,
+    MONITOR_VIOLATIONS,
+    PRICES,
+)
