@@ -69,7 +69,8 @@ COSTS = Table(
         "x_Operation": pl.String(),
         "x_RecordType": pl.String(),  # the provider's own line item type
         "x_Source": pl.String(),  # cost_explorer, cur, focus
-        "x_Dataset": pl.String(),  # which bill: "cost-explorer", or "file:<name>" for an ingested one; bills are never summed together
+        # Which bill: "cost-explorer", or "file:<name>" for an ingested one. Bills are never summed together.
+        "x_Dataset": pl.String(),
         "x_ChargeDate": pl.Date(),
         "x_Estimated": pl.Boolean(),
         "x_ObservedAt": UTC_TIME,

@@ -47,9 +47,7 @@ def record_findings(session: Session, kinds: Iterable[str], findings: Iterable[F
             _event(session, fingerprint, as_of, "resolved", "no longer seen")
 
 
-def record_recommendations(
-    session: Session, levers: Iterable[str], recommendations: Iterable[Recommendation], as_of: datetime
-) -> None:
+def record_recommendations(session: Session, levers: Iterable[str], recommendations: Iterable[Recommendation]) -> None:
     """Merge one run's ``recommendations``. Those of ``levers`` that are no longer made become ``gone``.
 
     A dismissed one stays dismissed until its version changes; one whose action is under way or applied keeps its state.
