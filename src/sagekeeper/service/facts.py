@@ -1,0 +1,72 @@
+"""The facts that analyzers and levers judge, read from the lake once and bounded in size.
+
+In: the lake, ``as_of``, how far back. Out: one `Facts` value of frames. What a question may look back is decided
+here: fourteen months of daily costs (a month-end forecast wants the same month of last year), the collected window of
+metrics, the newest observation of the inventory. Raw bill rows, by far the largest table, only for the last two
+months.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from sagekeeper.analyzers.facts import Facts
+from sagekeeper.core.clock import month_start
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.prices import PriceBook
+from sagekeeper.core.settings import Settings
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, INVENTORY, JOBS, METRICS, MONITOR_VIOLATIONS
+
+DAILY_COST_DAYS = 430
+BILL_ROW_DAYS = 62
+JOB_MONTHS_DAYS = 400
+PROFILE_DAYS = 45
+DAILY_METRIC_DAYS = 400
+
+
+def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
+    """Everything known on ``as_of``, within the bounds above."""
+    today = as_of.date()
+
+    def since(days: int) -> date:
+        return today - timedelta(days=days)
+
+    hourly_or_recent = (pl.col("day") >= since(settings.collect.metric_days + 1)) | (pl.col("period_seconds") >= 86400)
+    return Facts(
+        as_of=as_of,
+        costs=lake.scan(COSTS).filter(pl.col("x_ChargeDate").is_between(since(BILL_ROW_DAYS), today)).collect(),
+        daily_costs=lake.scan(DAILY_COSTS).filter(pl.col("day").is_between(since(DAILY_COST_DAYS), today)).collect(),
+        metrics=lake.scan(METRICS)
+        .filter(pl.col("day").is_between(since(DAILY_METRIC_DAYS), today) & hourly_or_recent)
+        .collect(),
+        inventory=latest_inventory(lake, today),
+        jobs=lake.scan(JOBS).filter(pl.col("month") >= month_start(since(JOB_MONTHS_DAYS))).collect(),
+        feature_profiles=lake.scan(FEATURE_PROFILES)
+        .filter((pl.col("role") == "baseline") | pl.col("day").is_between(since(PROFILE_DAYS), today))
+        .collect(),
+        violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
+        prices=PriceBook.bundled(),
+        owner_tags=tuple(settings.owner_tags),
+    )
+
+
+def latest_inventory(lake: Lake, today: date) -> pl.DataFrame:
+    """What stood when each account and region was last looked at: a resource missing from that look is gone."""
+    seen = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
+    newest = seen.group_by("account", "region").agg(pl.col("observed_on").max())
+    return seen.join(newest, on=["account", "region", "observed_on"], how="semi").collect()
+
+
+def inventory_ever(lake: Lake, today: date) -> pl.DataFrame:
+    """The last observation of everything that ever stood: old bills are about resources that are gone."""
+    return (
+        lake.scan(INVENTORY)
+        .filter(pl.col("observed_on") <= today)
+        .sort("observed_on")
+        .group_by("account", "region", "kind", "name", maintain_order=True)
+        .last()
+        .select(INVENTORY.columns.keys())
+        .collect()
+    )

@@ -1,0 +1,138 @@
+"""The stages of the flow, each a short story over the house: collect, analyze, recommend, measure, and all of a day
+in one.
+
+Every stage is a function of lake, ledger, settings and ``as_of``; run again for the same day it changes no row. One
+part that fails (a source, an analyzer, a lever) never stops the others: it comes back as a failed `PartOutcome` and
+is kept in the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ValidationError
+
+from sagekeeper.analyzers import ANALYZERS, Analyzer, AnalyzerSettings
+from sagekeeper.collector.run import SourceOutcome
+from sagekeeper.collector.run import collect as run_sources
+from sagekeeper.core.errors import BadInput, SagekeeperError
+from sagekeeper.core.ledger.findings import record_findings, record_recommendations
+from sagekeeper.core.ledger.models import MeasurementRow
+from sagekeeper.core.ledger.runs import finish_source_run, start_source_run
+from sagekeeper.core.types import Finding, Recommendation
+from sagekeeper.lifecycle.measure import measure as run_measure
+from sagekeeper.recommender import LEVERS
+from sagekeeper.recommender.run import recommend as run_levers
+from sagekeeper.service.daily_costs import refresh_daily_costs
+from sagekeeper.service.facts import load_facts
+from sagekeeper.service.house import House
+from sagekeeper.service.job import Progress, quiet
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PartOutcome:
+    """How one part of a stage ended: an analyzer, a lever, the attribution of costs."""
+
+    name: str
+    status: Literal["ok", "failed"]
+    count: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis saw."""
+
+    findings: list[Finding]
+    parts: list[PartOutcome]
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What is proposed."""
+
+    recommendations: list[Recommendation]
+    parts: list[PartOutcome]
+
+
+def collect(
+    house: House, as_of: datetime, *, only: Sequence[str] | None = None, progress: Progress = quiet
+) -> list[SourceOutcome]:
+    """Read all sources, or ``only`` those, into the lake."""
+    return run_sources(
+        house.lake, house.ledger, house.settings, house.sessions, as_of, house.clock, only=only, progress=progress
+    )
+
+
+def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Analysis:
+    """Attribute the changed days, ask every analyzer, record what they found."""
+    steps = len(ANALYZERS) + 2
+    progress("attributing costs", 0.0)
+    changed_days = refresh_daily_costs(house.lake, house.ledger, house.settings, as_of)
+    parts = [PartOutcome("attribution", "ok", changed_days, f"{changed_days} days have changed")]
+    progress("loading facts", 1 / steps)
+    facts = load_facts(house.lake, house.settings, as_of)
+    findings: list[Finding] = []
+    answered: list[str] = []
+    for position, analyzer in enumerate(ANALYZERS, start=2):
+        progress(analyzer.name, position / steps)
+        try:
+            found = list(analyzer.find(facts, _settings_of(analyzer, house)))
+        except SagekeeperError as error:
+            parts.append(_failed(house, f"analyzer {analyzer.name}", str(error), as_of))
+        except Exception as error:
+            # A defect in one analyzer is its own: the others still answer, and this one resolves nothing.
+            log.exception("analyzer %s", analyzer.name)
+            parts.append(_failed(house, f"analyzer {analyzer.name}", f"{type(error).__name__}: {error}", as_of))
+        else:
+            findings += found
+            answered += analyzer.kinds
+            parts.append(PartOutcome(f"analyzer {analyzer.name}", "ok", len(found), analyzer.description))
+    with house.ledger.session() as session:
+        record_findings(session, answered, findings, as_of)
+    progress("recorded", 1.0)
+    return Analysis(findings, parts)
+
+
+def recommend(house: House, as_of: datetime, *, progress: Progress = quiet) -> Proposals:
+    """Ask every lever, record what it proposes."""
+    progress("loading facts", 0.0)
+    facts = load_facts(house.lake, house.settings, as_of)
+    progress("asking the levers", 0.5)
+    made, errors = run_levers(facts, house.settings.levers, house.settings.lifecycle)
+    parts = [
+        PartOutcome(f"lever {lever.name}", "ok", sum(item.lever == lever.name for item in made), lever.description)
+        for lever in LEVERS
+        if lever.name not in errors
+    ]
+    parts += [_failed(house, f"lever {name}", str(error), as_of) for name, error in errors.items()]
+    with house.ledger.session() as session:
+        record_recommendations(session, [lever.name for lever in LEVERS if lever.name not in errors], made, as_of)
+    progress("recorded", 1.0)
+    return Proposals(made, parts)
+
+
+def measure(house: House, as_of: datetime) -> list[MeasurementRow]:
+    """Measure the saving of what was changed, as the bill shows it."""
+    return run_measure(house.ledger, house.lake, as_of)
+
+
+def _settings_of(analyzer: Analyzer, house: House) -> AnalyzerSettings:
+    try:
+        return analyzer.settings.model_validate(house.settings.analyzers.get(analyzer.name, {}))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise BadInput(f"Settings of analyzers.{analyzer.name} are wrong: {wrong}.") from error
+
+
+def _failed(house: House, name: str, message: str, as_of: datetime) -> PartOutcome:
+    with house.ledger.session() as session:
+        run = start_source_run(session, name, "*", "*", as_of, as_of)
+        finish_source_run(session, run.id, house.clock(), error=message)
+    return PartOutcome(name, "failed", 0, message)
