@@ -37,7 +37,7 @@ lock: $(VENV)/.base ## resolve pyproject.toml into the lock files
 
 system: ## Debian packages for the browser, Postgres and Spark test tiers (needs root)
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		chromium fonts-dejavu-core postgresql default-jre-headless > /dev/null
+		chromium fonts-dejavu-core postgresql default-jre-headless docker-compose > /dev/null
 
 clean: ## remove the environment and the demo's data
 	@rm -rf $(VENV) .sagekeeper .pytest_cache .mypy_cache .ruff_cache .hypothesis
