@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,41 +20,13 @@ pytestmark = pytest.mark.integration
 SCRIPT = Path(__file__).with_name("two_schedulers.py")
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Postgres server of our own on a free port; skips where none is installed or root cannot hand it to a user."""
-    if shutil.which("initdb") is None:
-        pytest.skip("Postgres is not installed")
-    import os
-    import pwd
-
-    folder = tmp_path_factory.mktemp("postgres")
-    run_as: list[str] = []
-    if os.getuid() == 0:
-        if shutil.which("runuser") is None or "postgres" not in {user.pw_name for user in pwd.getpwall()}:
-            pytest.skip("Postgres does not run as root, and there is no user postgres to run it as")
-        run_as = ["runuser", "-u", "postgres", "--"]
-        folder = Path(subprocess.check_output([*run_as, "mktemp", "-d"], text=True).strip())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    subprocess.run(
-        [*run_as, "initdb", "-D", data, "-U", "keeper", "--auth=trust", "-E", "UTF8"], check=True, capture_output=True
-    )
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-    subprocess.run(
-        [*run_as, "pg_ctl", "-D", data, "-w", "-o", options, "-l", data / "log", "start"],
-        check=True,
-        capture_output=True,
-    )
-    yield f"postgresql+psycopg://keeper@127.0.0.1:{port}/postgres"
-    subprocess.run([*run_as, "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"], check=True, capture_output=True)
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres")
+    return (
+        f"sqlite:///{tmp_path / 'ledger.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_database")
+    )
 
 
 @pytest.fixture

@@ -54,11 +54,11 @@ def _measure(house: House, as_of: datetime, progress: Progress) -> str:  # noqa:
 
 
 def _budget_alerts(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
-    return telling.tell_budget_alerts(house, as_of)
+    return telling.tell_budget_alerts(house, as_of).sentence
 
 
 def _digest(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
-    return telling.tell_digest(house, as_of)
+    return telling.tell_digest(house, as_of).sentence
 
 
 def _vacuum(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001

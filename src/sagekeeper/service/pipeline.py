@@ -113,7 +113,7 @@ def recommend(house: House, as_of: datetime, *, progress: Progress = quiet) -> P
     ]
     parts += [_failed(house, f"lever {name}", str(error), as_of) for name, error in errors.items()]
     with house.ledger.session() as session:
-        record_recommendations(session, [lever.name for lever in LEVERS if lever.name not in errors], made, as_of)
+        record_recommendations(session, [lever.name for lever in LEVERS if lever.name not in errors], made)
     progress("recorded", 1.0)
     return Proposals(made, parts)
 

@@ -37,8 +37,8 @@ class Scheduler:
     house: House
     jobs: Sequence[Job]
     owner: str = field(default_factory=process_name)
+    on_round: Callable[[], None] = lambda: None
     leading: bool = field(default=False, init=False)
-    last_round_at: datetime | None = field(default=None, init=False)
 
     def run_forever(self, stop: threading.Event, every_seconds: float = 5.0) -> None:
         """Ring every few seconds until ``stop`` is set; then wait for the running job and give the lead away."""
@@ -68,6 +68,7 @@ class Scheduler:
 
     def ring(self, lock: LeaderLock, stop: threading.Event | None = None) -> int:
         """One round: take or keep the lead, run every due job once. Returns how many ran."""
+        self.on_round()
         if not self._lead(lock):
             return 0
         self.last_round_at = self.house.clock()
@@ -98,15 +99,19 @@ def run_due(
     stop: threading.Event | None = None,
     progress: Progress = quiet,
     heard: Heard | None = None,
+    again: Sequence[str] = ("lost",),
 ) -> int:
-    """Run each job whose latest slot nobody has taken, in order. Returns how many ran. A failing job never stops the next."""
+    """Run each job whose latest slot nobody has taken, in order. Returns how many ran. A failing job never stops the next.
+
+    A slot whose run ended in one of the states ``again`` counts as not taken.
+    """
     ran = 0
     for job in jobs:
         now = house.clock()
         slot = latest_slot(job.trigger, now, job.lookback)
         if slot is None or (stop is not None and stop.is_set()) or not still_leading():
             continue
-        run_id = claim(house.ledger, job.name, slot, owner, now)
+        run_id = claim(house.ledger, job.name, slot, owner, now, again)
         if run_id is None:
             continue
         status, message = _run(job, house, now, progress)

@@ -8,6 +8,7 @@ its process did not survive is tried once more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from apscheduler.triggers.cron import CronTrigger
@@ -32,8 +33,10 @@ def latest_slot(trigger: CronTrigger, now: datetime, lookback: timedelta) -> dat
     return slot
 
 
-def claim(ledger: Ledger, job: str, slot: datetime, owner: str, now: datetime) -> int | None:
-    """Take the slot: the id of its run, or None when it is, or was, somebody's."""
+def claim(
+    ledger: Ledger, job: str, slot: datetime, owner: str, now: datetime, again: Sequence[str] = ("lost",)
+) -> int | None:
+    """Take the slot: the id of its run, or None when it is, or was, somebody's (unless that run is in a state ``again``)."""
     with ledger.reading() as session:
         there = session.scalar(select(JobRunRow).where(JobRunRow.job == job, JobRunRow.scheduled_for == slot))
     if there is None:
@@ -45,13 +48,13 @@ def claim(ledger: Ledger, job: str, slot: datetime, owner: str, now: datetime) -
                 return row.id
         except IntegrityError:
             return None
-    if there.status != "lost":
+    if there.status not in again:
         return None
     with ledger.session() as session:
         row = session.get_one(JobRunRow, there.id, with_for_update=True)
-        if row.status != "lost":
+        if row.status not in again:
             return None
-        row.message = f"second try: {row.owner} did not survive the first"
+        row.message = f"tried again: the run by {row.owner} was {row.status}"
         row.status, row.owner, row.started_at, row.finished_at = "running", owner, now, None
         return row.id
 
