@@ -1,0 +1,91 @@
+"""The books agree with the bill, and keeping them twice changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from sqlalchemy import func, select
+
+from sagekeeper.core.clock import next_month
+from sagekeeper.core.ledger.models import Base
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, TABLES
+from sagekeeper.service import pipeline
+from sagekeeper.service.house import House
+
+pytestmark = pytest.mark.integration
+
+CENT = Decimal("0.01")
+
+
+def cost_explorers_own_answer(house: House, first: date, last: date) -> dict[date, Decimal]:
+    """What Cost Explorer itself says each month cost, all pages."""
+    payer = house.settings.payer
+    assert payer is not None
+    client = house.sessions.client("ce", payer.id, "us-east-1")
+    request = {
+        "TimePeriod": {"Start": str(first.replace(day=1)), "End": str(last)},
+        "Granularity": "MONTHLY",
+        "Metrics": ["UnblendedCost"],
+    }
+    months: dict[date, Decimal] = defaultdict(Decimal)
+    while True:
+        answer = client.get_cost_and_usage(**request)
+        for item in answer["ResultsByTime"]:
+            month = date.fromisoformat(item["TimePeriod"]["Start"]).replace(day=1)
+            months[month] += Decimal(item["Total"]["UnblendedCost"]["Amount"])
+        if not answer.get("NextPageToken"):
+            return {month: amount.quantize(CENT) for month, amount in months.items()}
+        request["NextPageToken"] = answer["NextPageToken"]
+
+
+def by_month(frame: pl.LazyFrame, day: str, cost: str) -> dict[date, Decimal]:
+    months = frame.group_by(pl.col(day).dt.truncate("1mo")).agg(pl.col(cost).sum()).collect()
+    return {month: Decimal(str(amount)).quantize(CENT) for month, amount in months.iter_rows()}
+
+
+def test_lake_and_attributed_costs_agree_with_cost_explorer_to_the_cent_for_every_month(kept: House) -> None:
+    bill = kept.lake.scan(COSTS).filter(pl.col("x_Dataset") == "cost-explorer")
+    span = bill.select(
+        pl.col("x_ChargeDate").min().alias("first"), pl.col("x_ChargeDate").max().alias("last")
+    ).collect()
+    last = span["last"][0]
+    told = cost_explorers_own_answer(kept, span["first"][0], date.fromordinal(last.toordinal() + 1))
+    assert len(told) >= 2
+    assert all(amount > 0 for amount in told.values())
+    assert by_month(bill, "x_ChargeDate", "BilledCost") == told
+    attributed = kept.lake.scan(DAILY_COSTS).filter(pl.col("dataset") == "cost-explorer")
+    assert by_month(attributed, "day", "billed_cost") == told
+    assert next_month(max(told)) > last
+
+
+def test_a_run_repeated_for_the_same_day_changes_no_row(kept: House) -> None:
+    as_of = kept.clock()
+
+    def run() -> None:
+        pipeline.collect(kept, as_of)
+        pipeline.analyze(kept, as_of)
+        pipeline.recommend(kept, as_of)
+        pipeline.measure(kept, as_of)
+
+    run()
+    before = versions(kept), ledger_counts(kept)
+    run()
+    assert (versions(kept), ledger_counts(kept)) == before
+
+
+def versions(house: House) -> dict[str, int | None]:
+    return {table.name: house.lake.version(table) for table in TABLES}
+
+
+def ledger_counts(house: House) -> dict[str, int]:
+    """Rows of every ledger table but the two that log runs and own API calls, which a run adds to by its nature."""
+    with house.ledger.reading() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+            if table.name not in ("source_runs", "api_use")
+        }
