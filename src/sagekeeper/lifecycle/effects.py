@@ -1,13 +1,12 @@
 """Is the effect of a step there in AWS? One named check per kind of effect; a step names its check in ``done_when``.
 
-In: the step, its plan, the reader's clients, when the call was made (None: not yet). Out: an `Effect`. A worker that does not
+In: the step, its plan, the reader's clients, whether the call may have gone out already. Out: an `Effect`. A worker that does not
 know whether a call went out before it died asks here, so a check must tell our own effect from somebody else's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,17 +15,17 @@ from sagekeeper.core.types import Plan, Step
 from sagekeeper.lifecycle.actuator import Effect, Reads
 from sagekeeper.lifecycle.snapshot import describe_endpoint, not_found
 
-Check = Callable[[Step, Plan, Reads, datetime | None], Effect]
+Check = Callable[[Step, Plan, Reads, bool], Effect]
 
 AT_WORK = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
-def effect_of(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:
+def effect_of(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:
     """Run the check that ``step`` names. AWS errors other than "not found" are the caller's."""
-    return CHECKS[step.done_when](step, plan, reads, called_at)
+    return CHECKS[step.done_when](step, plan, reads, called)
 
 
-def _endpoint_gone(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _endpoint_gone(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name = step.call.parameters["EndpointName"]
     found = describe_endpoint(reads, name)
     if found is None:
@@ -39,7 +38,7 @@ def _endpoint_gone(step: Step, plan: Plan, reads: Reads, called_at: datetime | N
     return Effect("absent", f"Endpoint {name} is {status}.")
 
 
-def _endpoint_created(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _endpoint_created(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name, config = step.call.parameters["EndpointName"], step.call.parameters["EndpointConfigName"]
     found = describe_endpoint(reads, name)
     if found is None:
@@ -58,7 +57,7 @@ def _endpoint_created(step: Step, plan: Plan, reads: Reads, called_at: datetime 
     return Effect("blocked", f"Endpoint {name} is {status}: {found.get('FailureReason', 'AWS gives no reason')}.")
 
 
-def _endpoint_on_config(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _endpoint_on_config(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:
     name, config = step.call.parameters["EndpointName"], step.call.parameters["EndpointConfigName"]
     found = describe_endpoint(reads, name)
     if found is None:
@@ -70,13 +69,15 @@ def _endpoint_on_config(step: Step, plan: Plan, reads: Reads, called_at: datetim
         return Effect("blocked", f"Endpoint {name} is {status}: {found.get('FailureReason', 'AWS gives no reason')}.")
     if found["EndpointConfigName"] == config:
         return Effect("done", f"Endpoint {name} is InService with configuration {config}.")
-    if called_at is not None and datetime.fromisoformat(found["LastModifiedTime"]) > called_at:
+    before = plan.snapshot["endpoint"]
+    forth = config != before["EndpointConfigName"]
+    if called and forth and found["LastModifiedTime"] != before["LastModifiedTime"]:
         reason = found.get("FailureReason") or "AWS gives no reason"
         return Effect("blocked", f"AWS took endpoint {name} back to {found['EndpointConfigName']}: {reason}.")
     return Effect("absent", f"Endpoint {name} is InService with configuration {found['EndpointConfigName']}.")
 
 
-def _variants_as_before(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _variants_as_before(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name = step.call.parameters["EndpointName"]
     found = describe_endpoint(reads, name)
     if found is None:
@@ -95,7 +96,7 @@ def _variants_as_before(step: Step, plan: Plan, reads: Reads, called_at: datetim
     return Effect("done" if same else "absent", f"Instances wanted by variant: {counts}.")
 
 
-def _config_there(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _config_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name = step.call.parameters["EndpointConfigName"]
     try:
         found = reads.sagemaker.describe_endpoint_config(EndpointConfigName=name)
@@ -113,21 +114,21 @@ def _hardware(config: dict[str, Any]) -> list[tuple[Any, ...]]:
     return sorted(tuple(item.get(key) for key in keys) for item in config.get("ProductionVariants", []))
 
 
-def _target_gone(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _target_gone(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     found = _target(step, reads)
     return Effect("done" if found is None else "absent", _said("Scalable target", _resource(step), found is not None))
 
 
-def _target_gone_or_endpoint_back(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:
+def _target_gone_or_endpoint_back(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:
     """For an undo: while the endpoint is already back on the old configuration its scaling need not be lifted off."""
     endpoint = describe_endpoint(reads, plan.snapshot["endpoint"]["EndpointName"])
     before = plan.snapshot["endpoint"]["EndpointConfigName"]
     if endpoint and endpoint["EndpointStatus"] == "InService" and endpoint["EndpointConfigName"] == before:
         return Effect("done", f"The endpoint is back on {before}.")
-    return _target_gone(step, plan, reads, called_at)
+    return _target_gone(step, plan, reads, called)
 
 
-def _target_there(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _target_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     found, wanted = _target(step, reads), step.call.parameters
     same = found is not None and all(found[key] == wanted[key] for key in ("MinCapacity", "MaxCapacity"))
     return Effect("done" if same else "absent", _said("Scalable target", _resource(step), same))
@@ -138,27 +139,27 @@ def _target(step: Step, reads: Reads) -> dict[str, Any] | None:
     return next(iter(answer.get("ScalableTargets", [])), None)
 
 
-def _policy_there(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _policy_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     answer = reads.autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker", ResourceId=_resource(step))
     name = step.call.parameters["PolicyName"]
     there = any(item["PolicyName"] == name for item in answer.get("ScalingPolicies", []))
     return Effect("done" if there else "absent", _said("Scaling policy", name, there))
 
 
-def _scheduled_action_there(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _scheduled_action_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     answer = reads.autoscaling.describe_scheduled_actions(ServiceNamespace="sagemaker", ResourceId=_resource(step))
     name = step.call.parameters["ScheduledActionName"]
     there = any(item["ScheduledActionName"] == name for item in answer.get("ScheduledActions", []))
     return Effect("done" if there else "absent", _said("Scheduled action", name, there))
 
 
-def _schedule_gone(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _schedule_gone(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name = step.call.parameters["MonitoringScheduleName"]
     status = _schedule_status(reads, name)
     return Effect("done" if status is None else "absent", _said("Monitoring schedule", name, status is not None))
 
 
-def _schedule_there(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _schedule_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name = step.call.parameters["MonitoringScheduleName"]
     status = _schedule_status(reads, name)
     if status == "Failed":
@@ -168,7 +169,7 @@ def _schedule_there(step: Step, plan: Plan, reads: Reads, called_at: datetime | 
     return Effect("absent" if status is None else "done", _said("Monitoring schedule", name, status is not None))
 
 
-def _schedule_stopped(step: Step, plan: Plan, reads: Reads, called_at: datetime | None) -> Effect:  # noqa: ARG001
+def _schedule_stopped(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
     name = step.call.parameters["MonitoringScheduleName"]
     status = _schedule_status(reads, name)
     if status is None:

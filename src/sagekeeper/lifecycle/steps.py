@@ -107,7 +107,7 @@ class StepRunner:
     def _one(self, action: ActionRow, plan: Plan, row: StepRow, step: Step, now: datetime) -> Progress | None:
         """One look at a step and what follows from it. None: go on (the row has changed)."""
         try:
-            effect = effect_of(step, plan, Reads(self._sessions, plan.account, plan.region), row.started_at)
+            effect = effect_of(step, plan, Reads(self._sessions, plan.account, plan.region), called=row.attempts > 0)
         except (ClientError, BotoCoreError, SourceUnavailable) as error:
             if transient(error):
                 return Progress("waiting", f"AWS did not answer: {_said(error)}. Looking again.")
@@ -174,7 +174,7 @@ class StepRunner:
             self._write(action, row, now, state="started", outcome=outcome)
             return Progress("waiting", f"{step.name}: {outcome}. Trying again.")
         try:
-            effect = effect_of(step, plan, Reads(self._sessions, plan.account, plan.region), row.started_at)
+            effect = effect_of(step, plan, Reads(self._sessions, plan.account, plan.region), called=row.attempts > 0)
         except (ClientError, BotoCoreError):
             effect = Effect("absent", "")
         if effect.state in ("done", "under way"):

@@ -311,7 +311,7 @@ class Worker:
                 setattr(row, name, value)
             if row.state != state:
                 detail = {"from": action.state, "message": values.get("message")}
-                audit(session, now, self._owner, f"action {state}", row.resource_name, detail, row.id)
+                audit(session, now, self._owner, f"state: {state}", row.resource_name, detail, row.id)
             row.state, row.updated_at = state, now
         self._moved = True
         self._observe(f"state: {state}")
