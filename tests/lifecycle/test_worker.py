@@ -14,8 +14,8 @@ from sagekeeper.core.aws import AwsSessions
 from sagekeeper.core.clock import system_clock
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
-from sagekeeper.core.ledger.models import RecommendationRow
-from sagekeeper.core.ledger.queue import approve_action, request_undo
+from sagekeeper.core.ledger.models import ActionRow, RecommendationRow
+from sagekeeper.core.ledger.queue import approve_action, request_action, request_undo
 from sagekeeper.core.types import Gate
 from sagekeeper.lifecycle.plan import make_plan
 from sagekeeper.lifecycle.worker import Worker
@@ -124,7 +124,7 @@ def test_an_approval_that_only_the_row_claims_does_not_pass_an_unknown_gate(
     name = aws.endpoint("forged")
     action = ask(sqlite_ledger, aws, delete_wish(aws, name, gates=FAILING), approve=False)
     with sqlite_ledger.session() as session:
-        row = session.get_one(type(action_of(sqlite_ledger, action)), action)
+        row = session.get_one(ActionRow, action)
         row.approved_by, row.approved_at = "nobody", aws.clock()
     until(worker_for(sqlite_ledger, lake, aws), sqlite_ledger, action, "refused")
     assert "no seasonal use" in (action_of(sqlite_ledger, action).message or "")
@@ -197,6 +197,29 @@ def test_a_resource_is_changed_at_most_once_in_24_hours(sqlite_ledger: Ledger, l
     until(worker, sqlite_ledger, second, "refused")
     assert "one change per 24 hours" in (action_of(sqlite_ledger, second).message or "")
     assert changed(aws, name) == ["UpdateEndpoint"]
+
+
+def test_a_refused_action_can_be_asked_for_again_but_its_old_approval_is_used_up(
+    sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount
+):
+    name = aws.endpoint("again")
+    wish = delete_wish(aws, name, gates=FAILING)
+    action = ask(sqlite_ledger, aws, wish, approve=False)
+    approve_action(sqlite_ledger, action, "grace", aws.clock())
+    until(worker_for(sqlite_ledger, lake, aws, enabled=False), sqlite_ledger, action, "refused")
+    aws.simulator.advance(minutes=1)
+    again, made = request_action(sqlite_ledger, wish.fingerprint, wish.version, "ada", aws.clock())
+    assert (again.id, made, again.approved_at) == (action, True, None)
+    worker = worker_for(sqlite_ledger, lake, aws)
+    until(worker, sqlite_ledger, action, "planned")
+    with sqlite_ledger.session() as session:
+        session.get_one(ActionRow, action).approved_at = aws.clock()
+    until(worker, sqlite_ledger, action, "refused")
+    request_action(sqlite_ledger, wish.fingerprint, wish.version, "ada", aws.clock())
+    until(worker, sqlite_ledger, action, "planned")
+    approve_action(sqlite_ledger, action, "grace", aws.clock())
+    until(worker, sqlite_ledger, action, "applied")
+    assert changed(aws, name) == ["DeleteEndpoint"]
 
 
 def test_an_undone_deletion_brings_the_endpoint_back_as_it_was(ledger: Ledger, lake: Lake, aws: AwsAccount):
@@ -323,7 +346,7 @@ def test_a_lease_of_another_worker_is_respected_until_it_runs_out(sqlite_ledger:
     name = aws.endpoint("leased")
     action = ask(sqlite_ledger, aws, delete_wish(aws, name))
     with sqlite_ledger.session() as session:
-        row = session.get_one(type(action_of(sqlite_ledger, action)), action)
+        row = session.get_one(ActionRow, action)
         row.lease_owner, row.lease_until = "other#1234", system_clock() + timedelta(seconds=60)
     machine: dict[str, Callable[[], Any]] = {"clock": system_clock}
     worker = Worker(

@@ -39,7 +39,11 @@ def _refuse_gates(session: Session, action: ActionRow, plan: Plan) -> None:
     if forbidden:
         raise PlanRefused(f"Not allowed, whoever approves: {_listed(forbidden)}. Nothing was changed.")
     by_hand_at = session.scalar(
-        select(func.max(AuditRow.at)).where(AuditRow.action_id == action.id, AuditRow.event == "action approved")
+        select(func.max(AuditRow.at)).where(
+            AuditRow.action_id == action.id,
+            AuditRow.event == "action approved",
+            AuditRow.at >= action.requested_at,  # an approval from before a refusal is used up
+        )
     )
     open_gates = [gate for gate in wanted.gates if gate.state != "pass"]
     if open_gates and by_hand_at is None:

@@ -23,16 +23,17 @@ def request_action(
 ) -> tuple[ActionRow, bool]:
     """Ask for the change of a recommendation. Returns the action and whether this call made it (False: it was there).
 
-    ``approve`` approves it in the same breath (the confirm dialog of a one-click recommendation); it needs every gate to
-    pass. Raises BadInput when the recommendation is unknown or has changed since it was shown, PlanRefused when a gate of a
-    one-click request does not pass.
+    A refused action is asked for again by asking: most refusals (the resource was busy, or changed less than 24 hours ago)
+    pass with time. ``approve`` approves it in the same breath (the confirm dialog of a one-click recommendation); it needs
+    every gate to pass. Raises BadInput when the recommendation is unknown or has changed since it was shown, PlanRefused
+    when a gate of a one-click request does not pass.
     """
     with ledger.reading() as session:
         row = session.get(RecommendationRow, fingerprint)
     if row is None:
         raise BadInput(f"There is no recommendation {fingerprint}. List them with: sagekeeper recommend")
     there = _existing(ledger, fingerprint, version)
-    if there is not None:
+    if there is not None and there.state != "refused":
         return there, False
     if row.version != version:
         raise BadInput(f"Recommendation {fingerprint} has changed since you looked at it. Look again, then decide.")
@@ -40,6 +41,8 @@ def request_action(
     if approve and not wanted.one_click:
         blocking = "; ".join(f"{gate.name}: {gate.why}" for gate in wanted.gates if gate.state != "pass")
         raise PlanRefused(f"{wanted.title}: not available as one click, because {blocking}.")
+    if there is not None:
+        return _ask_again(ledger, there.id, row, by, now, approve=approve)
     try:
         with ledger.session() as session:
             action = _new_action(row, wanted, by, now, approve=approve)
@@ -102,6 +105,22 @@ def _existing(ledger: Ledger, fingerprint: str, version: str) -> ActionRow | Non
         return session.scalar(
             select(ActionRow).where(ActionRow.recommendation == fingerprint, ActionRow.version == version)
         )
+
+
+def _ask_again(
+    ledger: Ledger, action_id: int, row: RecommendationRow, by: str, now: datetime, *, approve: bool
+) -> tuple[ActionRow, bool]:
+    with ledger.session() as session:
+        action = session.get_one(ActionRow, action_id, with_for_update=True)
+        if action.state != "refused":
+            return action, False
+        action.state, action.document, action.plan = "requested", row.document, None
+        action.requested_by, action.requested_at, action.updated_at = by, now, now
+        action.approved_by, action.approved_at = (by, now) if approve else (None, None)
+        action.message, action.health, action.finished_at = None, None, None
+        event = "action requested again" + (" and approved" if approve else "")
+        audit(session, now, by, event, action.resource_name, {"version": action.version}, action_id)
+        return action, True
 
 
 def _new_action(row: RecommendationRow, wanted: Recommendation, by: str, now: datetime, *, approve: bool) -> ActionRow:
