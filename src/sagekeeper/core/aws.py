@@ -112,7 +112,8 @@ class AwsSessions:
             service,  # type: ignore[call-overload]
             region_name=region,
             endpoint_url=self._aws.endpoint_url,
-            config=_client_config(self._aws),
+            # A change is never repeated blindly: its answer may be lost after its effect. lifecycle looks first.
+            config=_client_config(self._aws, attempts=1 if role == "applier" else 8),
         )
 
         def count(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -136,9 +137,9 @@ class AwsSessions:
         return base if arn is None else _assumed(base, self._aws, arn, account.external_id)
 
 
-def _client_config(aws: Aws) -> Config:
+def _client_config(aws: Aws, attempts: int = 8) -> Config:
     return Config(
-        retries={"mode": "adaptive", "total_max_attempts": 8},
+        retries={"mode": "adaptive", "total_max_attempts": attempts},
         max_pool_connections=max(aws.max_workers * 2, 10),
         connect_timeout=5,
         read_timeout=60,
