@@ -61,6 +61,8 @@ def test_a_plan_changes_nothing_and_names_every_call_with_its_undo(aws: AwsAccou
     plan = make_plan(delete_wish(aws, name), aws.sessions, aws.clock())
     assert [step.call.operation for step in plan.steps] == ["DeregisterScalableTarget", "DeleteEndpoint"]
     assert [step.call.operation for step in plan.undo_steps] == [
+        "CreateModel",  # called only where somebody deleted the model or the configuration meanwhile
+        "CreateEndpointConfig",
         "CreateEndpoint",
         "RegisterScalableTarget",
         "PutScalingPolicy",
@@ -241,6 +243,23 @@ def test_an_undone_deletion_brings_the_endpoint_back_as_it_was(ledger: Ledger, l
     ]
     assert changed(aws, name) == ["DeleteEndpoint", "CreateEndpoint"]
     assert recommendation_state(ledger, wish.fingerprint) == "open"
+
+
+def test_an_undo_makes_model_and_configuration_again_where_somebody_cleaned_up(
+    sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount
+):
+    name = aws.endpoint("cleaned")
+    action = ask(sqlite_ledger, aws, delete_wish(aws, name))
+    worker = worker_for(sqlite_ledger, lake, aws)
+    until(worker, sqlite_ledger, action, "applied")
+    before = aws.client().describe_endpoint_config(EndpointConfigName=f"{name}-config")
+    aws.client().delete_endpoint_config(EndpointConfigName=f"{name}-config")
+    aws.client().delete_model(ModelName=f"{name}-model")
+    request_undo(sqlite_ledger, action, "ada", aws.clock())
+    settle(aws, worker, sqlite_ledger, action, "undone")
+    after = aws.client().describe_endpoint_config(EndpointConfigName=f"{name}-config")
+    assert after["ProductionVariants"] == before["ProductionVariants"]
+    assert aws.client().describe_endpoint(EndpointName=name)["EndpointConfigName"] == f"{name}-config"
 
 
 def test_an_undo_does_not_touch_an_endpoint_that_somebody_else_made_meanwhile(

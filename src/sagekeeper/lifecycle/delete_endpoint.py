@@ -2,6 +2,7 @@
 
 Calls: monitoring schedules off, scaling off, DeleteEndpoint. The endpoint configuration and the models stay, they cost nothing.
 Undo: CreateEndpoint with the same name, configuration and tags, then scaling and monitoring again; clients need no change.
+Models and configuration are made again from the snapshot where somebody has cleaned them up meanwhile.
 Refused when a request came since the evidence ended, or when that cannot be known (asynchronous endpoints publish no
 ``Invocations``).
 """
@@ -15,7 +16,14 @@ from sagekeeper.core.errors import PlanRefused
 from sagekeeper.core.types import Call, DeleteEndpoint, Plan, Step
 from sagekeeper.lifecycle.actuator import Actuator, Reads
 from sagekeeper.lifecycle.snapshot import PERMISSIONS, describe_endpoint, endpoint_snapshot, settable
-from sagekeeper.lifecycle.surroundings import counts_back, monitoring_off, monitoring_on, scaling_off, scaling_on
+from sagekeeper.lifecycle.surroundings import (
+    counts_back,
+    monitoring_off,
+    monitoring_on,
+    parts_back,
+    scaling_off,
+    scaling_on,
+)
 from sagekeeper.lifecycle.unchanged import refuse_if_changed
 
 LONGEST_LOOK_BACK = timedelta(days=14)
@@ -54,7 +62,13 @@ def plan(change: DeleteEndpoint, reads: Reads, now: datetime) -> Plan:
         region=reads.region,
         snapshot=snapshot,
         steps=[*monitoring_off(snapshot), *scaling_off(snapshot), delete],
-        undo_steps=[again, *counts_back(snapshot), *scaling_on(snapshot), *monitoring_on(snapshot)],
+        undo_steps=[
+            *parts_back(snapshot, reads.sagemaker.meta.service_model),
+            again,
+            *counts_back(snapshot),
+            *scaling_on(snapshot),
+            *monitoring_on(snapshot),
+        ],
         made_at=now,
     )
 
@@ -100,7 +114,7 @@ def _invocations(query: str, endpoint: str, variant: str) -> dict[str, Any]:
 
 
 def undo_possible(plan: Plan, reads: Reads) -> None:
-    """Raise PlanRefused when the name is taken again or the configuration was deleted."""
+    """Raise PlanRefused when the name is taken again."""
     name = plan.snapshot["endpoint"]["EndpointName"]
     found = describe_endpoint(reads, name)
     if found is not None and found["CreationTime"] != plan.snapshot["endpoint"]["CreationTime"]:
@@ -115,6 +129,8 @@ ACTUATOR = Actuator(
     permissions=(
         "sagemaker:DeleteEndpoint",
         "sagemaker:CreateEndpoint",
+        "sagemaker:CreateEndpointConfig",
+        "sagemaker:CreateModel",
         "sagemaker:UpdateEndpointWeightsAndCapacities",
         "sagemaker:AddTags",
         "sagemaker:DeleteMonitoringSchedule",

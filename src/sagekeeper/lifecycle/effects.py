@@ -109,6 +109,17 @@ def _config_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:
     return Effect("done", f"Endpoint configuration {name} is there.")
 
 
+def _model_there(step: Step, plan: Plan, reads: Reads, called: bool) -> Effect:  # noqa: ARG001
+    name = step.call.parameters["ModelName"]
+    try:
+        reads.sagemaker.describe_model(ModelName=name)
+    except ClientError as error:
+        if not_found(error):
+            return Effect("absent", f"There is no model {name}.")
+        raise
+    return Effect("done", f"Model {name} is there.")
+
+
 def _hardware(config: dict[str, Any]) -> list[tuple[Any, ...]]:
     keys = ("VariantName", "ModelName", "InstanceType", "InitialInstanceCount")
     return sorted(tuple(item.get(key) for key in keys) for item in config.get("ProductionVariants", []))
@@ -201,6 +212,7 @@ CHECKS: dict[str, Check] = {
     "endpoint on config": _endpoint_on_config,
     "variants as before": _variants_as_before,
     "config there": _config_there,
+    "model there": _model_there,
     "target gone": _target_gone,
     "target gone or endpoint back": _target_gone_or_endpoint_back,
     "target there": _target_there,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.model import ServiceModel
+
 from sagekeeper.core.types import Call, Step
 from sagekeeper.lifecycle.snapshot import settable
 
@@ -98,6 +100,39 @@ def monitoring_on(snapshot: dict[str, Any]) -> list[Step]:
             )
             steps.append(Step(name=f"Stop monitoring schedule {name} again", call=stop, done_when="schedule stopped"))
     return steps
+
+
+def parts_back(snapshot: dict[str, Any], model: ServiceModel) -> list[Step]:
+    """Models and configuration, made again where somebody has cleaned them up; there already, nothing is called."""
+    config = snapshot["endpoint_config"]
+    tags = settable(snapshot["endpoint_config_tags"])
+    return [
+        *(
+            Step(
+                name=f"See that model {name} is there",
+                call=_create(model, "CreateModel", described, []),
+                done_when="model there",
+            )
+            for name, described in snapshot["models"].items()
+        ),
+        Step(
+            name=f"See that endpoint configuration {config['EndpointConfigName']} is there",
+            call=_create(model, "CreateEndpointConfig", config, tags),
+            done_when="config there",
+        ),
+    ]
+
+
+def _create(model: ServiceModel, operation: str, described: dict[str, Any], tags: list[dict[str, str]]) -> Call:
+    parameters = accepted(model, operation, described) | ({"Tags": tags} if tags else {})
+    return Call(service="sagemaker", operation=operation, parameters=parameters)
+
+
+def accepted(model: ServiceModel, operation: str, described: dict[str, Any]) -> dict[str, Any]:
+    """What ``operation`` takes of a described thing, by AWS's own model: without read-only fields and empty ones."""
+    shape = model.operation_model(operation).input_shape
+    takes = shape.members if shape is not None else {}
+    return {key: value for key, value in described.items() if key in takes and value not in ({}, [], None)}
 
 
 def counts_back(snapshot: dict[str, Any]) -> list[Step]:

@@ -17,7 +17,7 @@ from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.types import Call, Gate, Plan, Step, UpdateEndpoint, VariantTarget, fingerprint
 from sagekeeper.lifecycle.actuator import Actuator, Reads, Watch
 from sagekeeper.lifecycle.snapshot import PERMISSIONS, describe_endpoint, endpoint_snapshot, settable
-from sagekeeper.lifecycle.surroundings import counts_back, scaling_off, scaling_on
+from sagekeeper.lifecycle.surroundings import accepted, counts_back, scaling_off, scaling_on
 from sagekeeper.lifecycle.unchanged import refuse_if_changed
 
 LONGEST_CONFIG_NAME = 63  # botocore: EndpointConfigName
@@ -112,8 +112,7 @@ def _new_config(
 ) -> dict[str, Any]:
     """The old configuration with the changed variants, without what CreateEndpointConfig does not take (by AWS's own model)."""
     old = snapshot["endpoint_config"]
-    takes = reads.sagemaker.meta.service_model.operation_model("CreateEndpointConfig").input_shape.members
-    kept = {key: value for key, value in old.items() if key in takes and value not in ({}, [], None)}
+    kept = accepted(reads.sagemaker.meta.service_model, "CreateEndpointConfig", old)
     kept["ProductionVariants"] = [_variant(snapshot, item, targets, new_count) for item in old["ProductionVariants"]]
     tags = settable(snapshot["endpoint_config_tags"])
     if tags:

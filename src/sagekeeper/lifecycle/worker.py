@@ -27,8 +27,7 @@ from sagekeeper.core.clock import Clock, system_clock
 from sagekeeper.core.errors import BadInput, Conflict, PlanRefused, SagekeeperError
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger.connection import Ledger
-from sagekeeper.core.ledger.models import ActionRow, RecommendationRow
-from sagekeeper.core.ledger.runs import audit
+from sagekeeper.core.ledger.models import ActionRow
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.core.types import Plan, Recommendation
@@ -39,6 +38,7 @@ from sagekeeper.lifecycle.lease import Leases
 from sagekeeper.lifecycle.measure import measure
 from sagekeeper.lifecycle.plan import actuator_for, make_plan
 from sagekeeper.lifecycle.steps import StepRunner, anything_done, plan_rows, transient
+from sagekeeper.lifecycle.transitions import Also, Transitions, recommendation_becomes
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,10 @@ class Worker:
         machine_clock: Clock = system_clock,
     ) -> None:
         self._ledger, self._lake, self._sessions, self._clock = ledger, lake, sessions, clock
-        self._settings, self._owner, self._observe = settings.lifecycle, f"worker {owner}"[:255], after_write
+        self._settings, self._observe = settings.lifecycle, after_write
         self._leases = Leases(ledger, owner, settings.lifecycle.lease_seconds, machine_clock)
         self._runner = StepRunner(ledger, sessions, self._leases, clock, owner, after_write)
+        self._transitions = Transitions(ledger, self._leases, owner, after_write)
         self._measured: int | None = None
         self._moved = False
         self._moves: dict[str, Callable[[ActionRow, datetime], bool]] = {
@@ -101,9 +102,12 @@ class Worker:
             stop.wait(self._settings.poll_seconds)
 
     def _waiting(self) -> list[int]:
+        now = self._clock()
+        looked_at = (ActionRow.updated_at > now - LOOK_EVERY) & (ActionRow.watch_until > now)
         wanted = select(ActionRow.id).where(
-            ActionRow.state.in_([state for state in self._moves if state != "planned"])
+            ActionRow.state.in_([state for state in self._moves if state not in ("planned", "watching")])
             | ((ActionRow.state == "planned") & ActionRow.approved_at.is_not(None))
+            | ((ActionRow.state == "watching") & ~looked_at)
         )
         with self._ledger.reading() as session:
             return list(session.scalars(wanted.order_by(ActionRow.id)))
@@ -207,7 +211,7 @@ class Worker:
         nothing_to_watch = actuator_for(action.change_kind).watch(plan) is None or self._settings.watch_hours == 0
 
         def keep(session: Session, row: ActionRow) -> None:
-            _recommendation_becomes(session, row, "applied")
+            recommendation_becomes(session, row, "applied")
 
         if nothing_to_watch:
             return self._to(
@@ -221,8 +225,7 @@ class Worker:
         assert action.applied_at is not None and action.watch_until is not None
         health = action.health or {}
         over = now >= action.watch_until + DELAY
-        last = health.get("last")
-        if last is not None and not over and now - datetime.fromisoformat(last["at"]) < LOOK_EVERY:
+        if "last" in health and not over and now - action.updated_at < LOOK_EVERY:
             return False
         plan = self._plan(action)
         limits = [Limits(**item) for item in health.get("limits", [])]
@@ -282,48 +285,21 @@ class Worker:
         now = self._clock()
 
         def reopen(session: Session, row: ActionRow) -> None:
-            _recommendation_becomes(session, row, "open")
+            recommendation_becomes(session, row, "open")
 
         if progress.state == "stopped":
             says = f"{_reason(action)}Taking it back failed, a person must look: {progress.says}"
             return self._to(action, "failed", now, message=says, finished_at=now)
         return self._to(action, end, now, reopen, message=_reason(action) + says, finished_at=now)
 
-    # --- writing
+    # --- around
 
-    def _to(
-        self,
-        action: ActionRow,
-        state: str,
-        now: datetime,
-        also: Callable[[Session, ActionRow], None] | None = None,
-        **values: Any,
-    ) -> bool:
-        """Write a transition, its audit line and ``also`` in one commit, if the action is still ours and as we saw it."""
-        with self._ledger.session() as session:
-            self._leases.hold(session, action.id)
-            row = session.get_one(ActionRow, action.id, with_for_update=True, populate_existing=True)
-            if row.state != action.state:
-                return True  # somebody asked for something else meanwhile, an undo for example: look again
-            if also is not None:
-                also(session, row)
-            for name, value in values.items():
-                setattr(row, name, value)
-            if row.state != state:
-                detail = {"from": action.state, "message": values.get("message")}
-                audit(session, now, self._owner, f"state: {state}", row.resource_name, detail, row.id)
-            row.state, row.updated_at = state, now
-        self._moved = True
-        self._observe(f"state: {state}")
+    def _to(self, action: ActionRow, state: str, now: datetime, also: Also | None = None, **values: Any) -> bool:
+        self._moved = self._transitions.write(action, state, now, also, **values) or self._moved
         return True
 
     def _note(self, action: ActionRow, says: str) -> bool:
-        """Keep what is being waited for where a person sees it. Never counts as a move."""
-        if says and says != action.message:
-            with self._ledger.session() as session:
-                self._leases.hold(session, action.id)
-                row = session.get_one(ActionRow, action.id, with_for_update=True, populate_existing=True)
-                row.message = says
+        self._transitions.note(action, says)
         return False
 
     def _trouble(self, action_id: int, error: Exception) -> None:
@@ -349,13 +325,6 @@ class Worker:
 
     def _reads(self, plan: Plan) -> Reads:
         return Reads(self._sessions, plan.account, plan.region)
-
-
-def _recommendation_becomes(session: Session, action: ActionRow, state: str) -> None:
-    """``applied`` from whatever it was; back to ``open`` only where it is still the one that this action applied."""
-    row = session.get(RecommendationRow, action.recommendation)
-    if row is not None and (state == "applied" or row.state == "applied"):
-        row.state = state
 
 
 def _reason(action: ActionRow) -> str:
