@@ -1,0 +1,40 @@
+"""``python -m sagekeeper.simulator``: the simulated account in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+
+from sagekeeper.simulator.server import DEFAULT_NOW, serve
+
+
+def main() -> None:
+    """Read the options and serve."""
+    options = argparse.ArgumentParser(prog="python -m sagekeeper.simulator", description=__doc__)
+    options.add_argument("--host", default="127.0.0.1")
+    options.add_argument("--port", type=int, default=5600)
+    options.add_argument("--state", type=Path, required=True)
+    options.add_argument("--now", type=datetime.fromisoformat, default=DEFAULT_NOW)
+    options.add_argument("--seed", type=int, default=7)
+    options.add_argument("--scale", choices=("demo", "small"), default="demo")
+    options.add_argument("--speed", type=float, default=1.0)
+    given = options.parse_args()
+
+    def show(stage: str, share: float) -> None:
+        print(f"{share:4.0%} {stage}", flush=True)  # noqa: T201 (this is a command)
+
+    serve(
+        given.host,
+        given.port,
+        given.state,
+        now=given.now,
+        seed=given.seed,
+        scale=given.scale,
+        speed=given.speed,
+        progress=show,
+    )
+
+
+if __name__ == "__main__":
+    main()

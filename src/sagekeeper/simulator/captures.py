@@ -1,0 +1,274 @@
+"""Data capture, baselines and Model Monitor reports in the account's buckets, in the real formats, hour by hour as time goes on.
+
+The features are those of a house-price model. On the endpoint that drifts, two of them change for good on `drift_start`: incomes
+rise by 0.8 standard deviations and fewer requests come from inland.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from moto.s3.models import s3_backends
+
+from sagekeeper.simulator.organisation import DRIFT_DAYS, add_processing
+from sagekeeper.simulator.world import Standing, World
+
+NUMERIC = {
+    "median_income": (3.87, 1.9),
+    "housing_median_age": (28.6, 12.6),
+    "total_rooms": (2636.0, 1180.0),
+    "total_bedrooms": (538.0, 210.0),
+    "population": (1425.0, 560.0),
+    "households": (500.0, 190.0),
+}
+PLACES = ("INLAND", "<1H OCEAN", "NEAR BAY", "NEAR OCEAN")
+USUAL, CHANGED = (0.32, 0.44, 0.11, 0.13), (0.14, 0.58, 0.14, 0.14)
+FEATURES = (*NUMERIC, "ocean_proximity")
+RECORDS_AN_HOUR, BASELINE_RECORDS, CAPTURE_DAYS = 90, 8192, 21
+SKETCH_LEVEL = 3
+DRIFTING = "house-price-regression"
+
+
+class Captures:
+    """Writes what has become due, once."""
+
+    def __init__(self, world: World, anchor: datetime) -> None:
+        self._world = world
+        self._drift_start = (anchor - timedelta(days=DRIFT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._hour = (anchor - timedelta(days=CAPTURE_DAYS)).replace(minute=0, second=0, microsecond=0)
+        self._day = (anchor - timedelta(days=CAPTURE_DAYS + 38)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def bring_up_to(self, now: datetime) -> bool:
+        """Write all hours and daily reports that are over. True when a job was added (the bill changes)."""
+        with self._world.lock:
+            while self._hour + timedelta(hours=1) <= now:
+                for here in self._world.standing.values():
+                    self._capture_hour(here, self._hour)
+                self._hour += timedelta(hours=1)
+            added = False
+            while self._day + timedelta(days=1, hours=6) <= now:
+                for here in self._world.standing.values():
+                    added = self._report_day(here, self._day) or added
+                self._day += timedelta(days=1)
+            return added
+
+    def baselines(self) -> None:
+        """Buckets and the baseline of every monitored endpoint."""
+        for here in self._world.standing.values():
+            for bucket in (f"ml-monitoring-{here.account}-{here.region}", f"ml-artefacts-{here.account}-{here.region}"):
+                s3_backends[here.account]["aws"].create_bucket(bucket, here.region)
+            for schedule in here.schedules.values():
+                endpoint = schedule["EndpointName"]
+                sample = _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS, drifted=False)
+                folder = f"baseline/{endpoint}"
+                _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
+                _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
+
+    def _capture_hour(self, here: Standing, hour: datetime) -> None:
+        for name in here.lives:
+            life = here.life(name)
+            if life is None or life.created > hour or life.configs[-1][1] not in here.configs:
+                continue
+            wish = here.configs[life.configs[-1][1]].get("DataCaptureConfig")
+            if not wish or not wish.get("EnableCapture"):
+                continue
+            sample = _sample(_seed(name, hour.isoformat()), RECORDS_AN_HOUR, drifted=self._drifted(name, hour))
+            prefix = wish["DestinationS3Uri"].removeprefix("s3://").split("/", 1)[1]
+            number = _seed(name, hour.isoformat())
+            file = f"59-58-{number % 1000:03d}-{number:08x}-0000-4000-8000-{number:012x}.jsonl"
+            key = f"{prefix}/{name}/AllTraffic/{hour:%Y/%m/%d/%H}/{file}"
+            _put(here, key, "\n".join(_records(sample, name, hour)) + "\n")
+
+    def _report_day(self, here: Standing, day: datetime) -> bool:
+        added = False
+        for name, schedule in here.schedules.items():
+            endpoint = schedule["EndpointName"]
+            if here.life(endpoint) is None or schedule["MonitoringScheduleStatus"] != "Scheduled":
+                continue
+            start = day + timedelta(days=1, hours=5, minutes=4)
+            job = add_processing(
+                here,
+                f"model-monitoring-{start:%Y%m%d%H%M}-{_seed(name, start.isoformat()):08x}",
+                start,
+                380,
+                "ml.m5.xlarge",
+                schedule["MonitoringScheduleArn"],
+                dict(here.tags.get(schedule["MonitoringScheduleArn"], {})),
+            )
+            drifted = self._drifted(endpoint, day)
+            job["x_violations"] = 2 if drifted else 0
+            added = True
+            if day < self._hour - timedelta(days=CAPTURE_DAYS):
+                continue
+            sample = _sample(_seed(endpoint, day.isoformat()), RECORDS_AN_HOUR * 24, drifted=drifted)
+            folder = f"reports/{endpoint}/{name}/{start:%Y/%m/%d/%H}"
+            _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
+            _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
+            _put(here, f"{folder}/constraint_violations.json", json.dumps(_violations(sample, drifted)))
+        return added
+
+    def _drifted(self, endpoint: str, moment: datetime) -> bool:
+        return endpoint == DRIFTING and moment >= self._drift_start
+
+
+def statistics(sample: dict[str, Any]) -> dict[str, Any]:
+    """statistics.json of Model Monitor for a sample: moments, ten buckets, the quantile sketch, category counts."""
+    features = []
+    for name in FEATURES:
+        column = sample[name]
+        common = {"num_present": len(column), "num_missing": 0}
+        if name in NUMERIC:
+            low, high = float(column.min()), float(column.max())
+            edges = np.linspace(low, high, 11)
+            counts, _ = np.histogram(column, edges)
+            kept = np.sort(column)[2**SKETCH_LEVEL // 2 :: 2**SKETCH_LEVEL]
+            sketch = {
+                "parameters": {"c": 0.64, "k": 2048.0},
+                "data": [[] for _ in range(SKETCH_LEVEL)] + [[round(float(item), 4) for item in kept]],
+            }
+            buckets = [
+                {"lower_bound": float(edges[n]), "upper_bound": float(edges[n + 1]), "count": float(counts[n])}
+                for n in range(10)
+            ]
+            features.append(
+                {
+                    "name": name,
+                    "inferred_type": "Fractional",
+                    "numerical_statistics": {
+                        "common": common,
+                        "mean": float(column.mean()),
+                        "sum": float(column.sum()),
+                        "std_dev": float(column.std()),
+                        "min": low,
+                        "max": high,
+                        "distribution": {"kll": {"buckets": buckets, "sketch": sketch}},
+                    },
+                }
+            )
+        else:
+            values, counts = np.unique(column, return_counts=True)
+            buckets = [{"value": str(value), "count": int(count)} for value, count in zip(values, counts, strict=True)]
+            features.append(
+                {
+                    "name": name,
+                    "inferred_type": "String",
+                    "string_statistics": {
+                        "common": common,
+                        "distinct_count": float(len(values)),
+                        "distribution": {"categorical": {"buckets": buckets}},
+                    },
+                }
+            )
+    return {"version": 0.0, "dataset": {"item_count": len(sample[FEATURES[0]])}, "features": features}
+
+
+def constraints() -> dict[str, Any]:
+    """constraints.json of Model Monitor."""
+    features: list[dict[str, Any]] = [
+        {"name": name, "inferred_type": "Fractional", "completeness": 1.0, "num_constraints": {"is_non_negative": True}}
+        for name in NUMERIC
+    ]
+    features.append(
+        {
+            "name": "ocean_proximity",
+            "inferred_type": "String",
+            "completeness": 1.0,
+            "string_constraints": {"domains": list(PLACES)},
+        }
+    )
+    comparison = {
+        "perform_comparison": "Enabled",
+        "comparison_threshold": 0.1,
+        "comparison_method": "Robust",
+        "categorical_comparison_threshold": 0.1,
+        "categorical_drift_method": "LInfinity",
+    }
+    config = {
+        "evaluate_constraints": "Enabled",
+        "emit_metrics": "Enabled",
+        "datatype_check_threshold": 1.0,
+        "domain_content_threshold": 1.0,
+        "distribution_constraints": comparison,
+    }
+    return {"version": 0.0, "features": features, "monitoring_config": config}
+
+
+def _violations(sample: dict[str, Any], drifted: bool) -> dict[str, Any]:
+    if not drifted:
+        return {"violations": []}
+    usual = _sample(_seed(DRIFTING, "baseline"), BASELINE_RECORDS, drifted=False)
+    grid = np.sort(usual["median_income"])
+    old = np.arange(1, len(grid) + 1) / len(grid)
+    new = np.searchsorted(np.sort(sample["median_income"]), grid, side="right") / len(sample["median_income"])
+    share = float(np.mean(sample["ocean_proximity"] == "INLAND"))
+    distances = {"median_income": float(np.abs(old - new).max()), "ocean_proximity": abs(USUAL[0] - share)}
+    return {
+        "violations": [
+            {
+                "feature_name": name,
+                "constraint_check_type": "baseline_drift_check",
+                "description": f"Baseline drift distance: {distance} exceeds threshold: 0.1",
+            }
+            for name, distance in distances.items()
+        ]
+    }
+
+
+def _sample(seed: int, count: int, *, drifted: bool) -> dict[str, Any]:
+    chance = np.random.default_rng(seed)
+    found: dict[str, Any] = {
+        name: np.round(np.maximum(chance.normal(mean, spread, count), 0.1), 4)
+        for name, (mean, spread) in NUMERIC.items()
+    }
+    if drifted:
+        found["median_income"] = np.round(found["median_income"] + 0.8 * NUMERIC["median_income"][1], 4)
+    found["ocean_proximity"] = np.array(PLACES)[chance.choice(len(PLACES), count, p=CHANGED if drifted else USUAL)]
+    return found
+
+
+def _records(sample: dict[str, Any], name: str, hour: datetime) -> list[str]:
+    columns = [sample[feature].tolist() for feature in FEATURES]
+    step = 3600 / len(columns[0])
+    lines = []
+    for number, row in enumerate(zip(*columns, strict=True)):
+        at = hour + timedelta(seconds=number * step)
+        price = 0.45 + 0.42 * row[0]
+        key = zlib.crc32(f"{name}{at.isoformat()}".encode())
+        lines.append(
+            json.dumps(
+                {
+                    "captureData": {
+                        "endpointInput": {
+                            "observedContentType": "text/csv",
+                            "mode": "INPUT",
+                            "data": ",".join(map(str, row)),
+                            "encoding": "CSV",
+                        },
+                        "endpointOutput": {
+                            "observedContentType": "text/csv; charset=utf-8",
+                            "mode": "OUTPUT",
+                            "data": f"{price:.4f}",
+                            "encoding": "CSV",
+                        },
+                    },
+                    "eventMetadata": {
+                        "eventId": f"{key:08x}-0000-4000-8000-{number:012d}",
+                        "inferenceTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                    },
+                    "eventVersion": "0",
+                }
+            )
+        )
+    return lines
+
+
+def _seed(*parts: str) -> int:
+    return zlib.crc32("/".join(parts).encode())
+
+
+def _put(here: Standing, key: str, text: str) -> None:
+    s3_backends[here.account]["aws"].put_object(f"ml-monitoring-{here.account}-{here.region}", key, text.encode())

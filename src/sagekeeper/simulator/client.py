@@ -1,0 +1,66 @@
+"""The control routes of a running simulated account, as a Python object."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sagekeeper.core.errors import SourceUnavailable
+
+
+class Simulator:
+    """Talks to ``url``/sagekeeper/... Raises SourceUnavailable when nobody answers there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def health(self) -> dict[str, Any]:
+        """``ready``, ``stage``, ``fraction``, ``now``."""
+        return dict(self._ask("health"))
+
+    def wait_ready(self, timeout_s: float = 120.0, progress: Callable[[str, float], None] = lambda *_: None) -> None:
+        """Until the world is built."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            try:
+                state = self.health()
+                progress(state["stage"], state["fraction"])
+                if state["ready"]:
+                    return
+            except SourceUnavailable:
+                pass
+            time.sleep(0.1)
+        raise SourceUnavailable(f"The simulated account at {self.url} was not ready within {timeout_s:.0f} s.")
+
+    def now(self) -> datetime:
+        """The simulated time."""
+        return datetime.fromisoformat(self._ask("clock")["now"])
+
+    def advance(self, *, days: float = 0, hours: float = 0, seconds: float = 0) -> datetime:
+        """Jump forward in simulated time."""
+        return datetime.fromisoformat(self._ask("advance", {"days": days, "hours": hours, "seconds": seconds})["now"])
+
+    def journal(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        """Mutating calls that came from outside and were accepted, in order."""
+        asked = f"journal?since={urllib.parse.quote(since.isoformat())}" if since else "journal"
+        return list(self._ask(asked))
+
+    def set_fault(self, endpoint: str, fault: str | None) -> None:
+        """``errors_after_update`` or ``latency_after_update``: health falls after the endpoint's next update."""
+        self._ask("faults", {"endpoint": endpoint, "fault": fault})
+
+    def _ask(self, route: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(f"{self.url}/sagekeeper/{route}", data=data, timeout=60) as answer:  # noqa: S310
+                return json.load(answer)
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            raise SourceUnavailable(
+                f"No simulated account answers at {self.url}: {error}. Start it with: sagekeeper simulate serve"
+            ) from error

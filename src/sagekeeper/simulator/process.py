@@ -1,0 +1,66 @@
+"""A simulated account as a child process on a free port: what tests and the demo start."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sagekeeper.simulator.client import Simulator
+from sagekeeper.simulator.server import DEFAULT_NOW
+
+
+@dataclass(frozen=True)
+class RunningSimulator(Simulator):
+    """A client of the child, and the child."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End the child and wait for it."""
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@contextmanager
+def start(
+    state_dir: Path, port: int = 0, scale: str = "small", speed: float = 1.0, now: datetime = DEFAULT_NOW, seed: int = 7
+) -> Iterator[RunningSimulator]:
+    """Run one until the block ends."""
+    port = port or _free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "sagekeeper.simulator",
+        "--port",
+        str(port),
+        "--state",
+        str(state_dir),
+        "--scale",
+        scale,
+        "--speed",
+        str(speed),
+        "--now",
+        now.isoformat(),
+        "--seed",
+        str(seed),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    running = RunningSimulator(f"http://127.0.0.1:{port}", process)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
