@@ -8,6 +8,7 @@ ledger, so a demo that was interrupted carries on.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -36,6 +37,7 @@ from sagekeeper.service.demo_world import ACCOUNTS, demo_environment, free_port,
 from sagekeeper.service.house import House, open_house, process_name
 from sagekeeper.service.job import Job
 from sagekeeper.service.leader import leader_lock
+from sagekeeper.simulator.client import Simulator
 
 START_SECONDS = 600
 STATE_FILE = "simulator.json"
@@ -82,18 +84,21 @@ def _start_simulator(
     arguments = ["simulate", "serve", "--host", "127.0.0.1", "--port", port, "--state", str(folder / "simulator")]
     child = children.start("simulator", [*arguments, "--scale", scale], environment)
     (folder / STATE_FILE).write_text(json.dumps({"url": url, "pid": child.process.pid}))
+    account = Simulator(url)
     with out.progress("simulated account") as progress:
-        for waited in _until_stopped(stop):
+        for _ in _until_stopped(stop):
             children.check()
-            health = _asked(f"{url}/sagekeeper/health")
-            if health.get("ready"):
-                return
-            progress("filling it with history", min(0.95, waited / 90))
+            with contextlib.suppress(SourceUnavailable):
+                health = account.health()
+                if health["ready"]:
+                    return
+                progress(health["stage"], health["fraction"])
     if not stop.is_set():
         raise SourceUnavailable(f"The simulated account did not get ready. See {child.log}")
 
 
 def _run_loop_once(folder: Path, simulator_url: str, dashboard_url: str, stop: threading.Event, out: Output) -> None:
+    # Imported while the simulated account is being built, in another process: it takes a few seconds.
     from sagekeeper.service.jobs import JOBS
 
     with open_house() as house:
@@ -209,15 +214,6 @@ def _until_stopped(stop: threading.Event) -> Iterator[float]:
     began = time.monotonic()
     while time.monotonic() - began < START_SECONDS and not stop.wait(0.5):
         yield time.monotonic() - began
-
-
-def _asked(url: str) -> dict[str, object]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (our own child's address)
-            said = json.load(answer)
-    except (OSError, urllib.error.URLError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _answers(url: str) -> bool:

@@ -14,7 +14,9 @@ from apscheduler.triggers.cron import CronTrigger
 
 from sagekeeper.collector import SOURCES
 from sagekeeper.core.errors import SagekeeperError, SourceUnavailable
-from sagekeeper.service import pipeline, telling
+from sagekeeper.reports.deliver import Told
+from sagekeeper.reports.run import send_budget_alerts, send_digest
+from sagekeeper.service import pipeline
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Job, Progress
 from sagekeeper.service.pipeline import PartOutcome
@@ -54,16 +56,27 @@ def _measure(house: House, as_of: datetime, progress: Progress) -> str:  # noqa:
 
 
 def _budget_alerts(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
-    return telling.tell_budget_alerts(house, as_of).sentence
+    return _all_told(send_budget_alerts(house.ledger, house.lake, house.settings, as_of, house.clock()))
 
 
 def _digest(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
-    return telling.tell_digest(house, as_of).sentence
+    return _all_told(send_digest(house.ledger, house.lake, house.settings, as_of, house.clock()))
 
 
 def _vacuum(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
     removed = house.lake.vacuum()
     return f"{sum(removed.values())} files removed from {len(removed)} tables"
+
+
+def _all_told(told: Sequence[Told]) -> str:
+    failed = [f"{item.subject} to {item.where}: {item.error}" for item in told if item.state == "failed"]
+    if failed:
+        raise SourceUnavailable(f"{len(failed)} of {len(told)} could not be told: " + "; ".join(failed))
+    return (
+        f"{sum(item.state in ('sent', 'written') for item in told)} told, {len(told)} in all"
+        if told
+        else "nothing to tell"
+    )
 
 
 def _all_well(done: str, parts: Sequence[PartOutcome]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import signal
@@ -85,25 +84,16 @@ def dashboard(
     as_json: JsonOption = False,
 ) -> None:
     """Open the dashboard's server. Until SIGTERM or Ctrl-C."""
+    from sagekeeper.dashboard.launch import command
+
     out = Output(as_json)
     load_settings()
-    found = importlib.util.find_spec("sagekeeper.dashboard")
-    if found is None or found.origin is None:
-        raise BadInput("The dashboard is not part of this installation. Install sagekeeper again.")
     out.give({"address": f"http://{address}:{port}"})
     out.say(f"Dashboard on http://{address}:{port}. Stop it with Ctrl-C.")
     sys.stdout.flush()
-    options = {
-        "server.port": port,
-        "server.address": address,
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "minimal",
-    }
-    command = [sys.executable, "-m", "streamlit", "run", str(Path(found.origin).with_name("app.py"))]
     # Streamlit becomes this process: signals reach it, and no second process can be left behind.
-    os.execv(sys.executable, [*command, *(f"--{name}={value}" for name, value in options.items())])  # noqa: S606
+    arguments = command(port, address)
+    os.execv(arguments[0], arguments)  # noqa: S606
 
 
 def demo(

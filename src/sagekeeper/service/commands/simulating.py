@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -41,7 +42,25 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Serve a simulated AWS account that meters and bills what stands in it. Until SIGTERM or Ctrl-C."""
-    raise NotImplementedError
+    try:
+        from sagekeeper.simulator.server import serve as serve_account
+    except ImportError as error:
+        raise BadInput(f"The simulated account is an extra ({error}): pip install 'sagekeeper[simulator]'") from error
+
+    if scale not in ("demo", "small"):
+        raise BadInput(f"--scale is demo or small, not {scale}.")
+    out = Output(as_json)
+    # Ended by a supervisor as by Ctrl-C: the account writes down its time either way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with out.progress("simulated account") as progress:
+
+        def told(stage: str, done: float) -> None:
+            progress(stage, done)
+            if done >= 1.0:
+                out.say(f"A simulated AWS account ({scale}) on http://{host}:{port}, kept in {state}. Ctrl-C stops it.")
+
+        serve_account(host, port, state, seed=seed, scale=scale, progress=told)
+    out.give({"stopped": f"http://{host}:{port}"})
 
 
 def clock(url: UrlOption = None, as_json: JsonOption = False) -> None:
