@@ -133,6 +133,8 @@ def create_monitoring_schedule(ask: Ask) -> dict[str, Any]:
     arn = ask.here.arn("monitoring-schedule", name)
     definition = ask.here.job_definitions.get(config.get("MonitoringJobDefinitionName", ""), {})
     endpoint = definition.get("DataQualityJobInput", {}).get("EndpointInput", {}).get("EndpointName")
+    for given in config.get("MonitoringJobDefinition", {}).get("MonitoringInputs", []):
+        endpoint = endpoint or given.get("EndpointInput", {}).get("EndpointName")
     made = {
         "MonitoringScheduleName": name,
         "MonitoringScheduleArn": arn,
