@@ -117,7 +117,7 @@ class Captures:
 
 def statistics(sample: dict[str, Any]) -> dict[str, Any]:
     """statistics.json of Model Monitor for a sample: moments, ten buckets, the quantile sketch, category counts."""
-    features = []
+    features: list[dict[str, Any]] = []
     for name in FEATURES:
         column = sample[name]
         common = {"num_present": len(column), "num_missing": 0}
@@ -126,11 +126,11 @@ def statistics(sample: dict[str, Any]) -> dict[str, Any]:
             edges = np.linspace(low, high, 11)
             counts, _ = np.histogram(column, edges)
             kept = np.sort(column)[2**SKETCH_LEVEL // 2 :: 2**SKETCH_LEVEL]
-            sketch = {
+            sketch: dict[str, Any] = {
                 "parameters": {"c": 0.64, "k": 2048.0},
                 "data": [[] for _ in range(SKETCH_LEVEL)] + [[round(float(item), 4) for item in kept]],
             }
-            buckets = [
+            buckets: list[dict[str, Any]] = [
                 {"lower_bound": float(edges[n]), "upper_bound": float(edges[n + 1]), "count": float(counts[n])}
                 for n in range(10)
             ]

@@ -74,26 +74,22 @@ def _endpoint(ask: Ask, metric: dict[str, Any]) -> str | None:
         metric["Namespace"], ()
     ):
         return None
-    name = dimensions["EndpointName"]
-    lives = ask.here.lives.get(name)
-    if not lives:
-        return None
-    config = ask.here.configs.get(lives[-1].configs[-1][1])
-    if config is None:
-        return None
-    variants = {item["VariantName"]: item for item in config["ProductionVariants"]}
+    lives = ask.here.lives.get(dimensions["EndpointName"])
+    config = ask.here.configs.get(lives[-1].configs[-1][1]) if lives else None
+    variants = {item["VariantName"]: item for item in config["ProductionVariants"]} if config else {}
     variant = variants.get(dimensions["VariantName"])
-    if variant is None:
-        return None
+    return dimensions["EndpointName"] if config and variant and _published(config, variant, metric) else None
+
+
+def _published(config: dict[str, Any], variant: dict[str, Any], metric: dict[str, Any]) -> bool:
+    """Asynchronous endpoints publish no request counts, serverless ones nothing of instances (aws-facts 1.1)."""
     if "AsyncInferenceConfig" in config and metric["MetricName"] in (
         "Invocations",
         "InvocationsPerInstance",
         "OverheadLatency",
     ):
-        return None
-    if "ServerlessConfig" in variant and metric["Namespace"] != "AWS/SageMaker":
-        return None
-    return name
+        return False
+    return "ServerlessConfig" not in variant or metric["Namespace"] == "AWS/SageMaker"
 
 
 def _utc(moment: Any) -> datetime:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -16,7 +15,7 @@ import polars as pl
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import Component, PriceBook
 from sagekeeper.simulator import traffic
-from sagekeeper.simulator.world import PAYER, Standing, World
+from sagekeeper.simulator.world import FOREVER, PAYER, Standing, World, stretches
 
 COLUMNS = {
     "day": pl.Date(),
@@ -95,20 +94,17 @@ class Bill:
         for name, lives in here.lives.items():
             arn = here.arn("endpoint", name)
             for life in lives:
-                marks = [*life.configs, (life.deleted or datetime.max.replace(tzinfo=UTC), "")]
-                for (start, config), (stop, _) in pairwise(marks):
-                    for variant in here.configs[config]["ProductionVariants"]:
-                        self._variant(arn, here.configs[config], variant, start, stop)
+                for start, stop, variant, count in stretches(life, here.configs):
+                    asynchronous = any("AsyncInferenceConfig" in here.configs[name_] for _, name_ in life.configs)
+                    self._variant(arn, "AsyncInf" if asynchronous else "Host", variant, count, start, stop)
             self._data(name, arn)
 
     def _variant(
-        self, arn: str, config: dict[str, Any], variant: dict[str, Any], start: datetime, stop: datetime
+        self, arn: str, family: str, variant: dict[str, Any], count: int, start: datetime, stop: datetime
     ) -> None:
         kind = variant.get("InstanceType")
         if not kind:
             return
-        family = "AsyncInf" if config.get("AsyncInferenceConfig") else "Host"
-        count = int(variant.get("InitialInstanceCount", 1))
         self._running(f"{family}:{kind}", "RunInstance", arn, kind, "Hosting", count, start, stop)
         size = float(variant.get("VolumeSizeInGB") or 0)
         self._storage(f"{family}:VolumeUsage.gp2", arn, "endpoint_storage", size * count, start, stop)
@@ -173,11 +169,10 @@ class Bill:
         for name, runs in self._here.notebook_runs.items():
             item = self._here.notebooks[name]
             kind, arn = item["InstanceType"], item["NotebookInstanceArn"]
-            forever = datetime.max.replace(tzinfo=UTC)
             for start, stop in runs:
-                self._running(f"Notebk:{kind}", "RunInstance", arn, kind, "Notebook", 1, start, stop or forever)
+                self._running(f"Notebk:{kind}", "RunInstance", arn, kind, "Notebook", 1, start, stop or FOREVER)
             self._storage(
-                "Notebk:VolumeUsage.gp2", arn, "notebook_storage", item["VolumeSizeInGB"], item["CreationTime"], forever
+                "Notebk:VolumeUsage.gp2", arn, "notebook_storage", item["VolumeSizeInGB"], item["CreationTime"], FOREVER
             )
 
     def surroundings(self) -> None:

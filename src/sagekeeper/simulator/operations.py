@@ -25,7 +25,7 @@ from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.world import Standing, World
 
 
-class Refused(ServiceException):  # type: ignore[misc]
+class Refused(ServiceException):
     """An error as AWS words it: code and message."""
 
 
@@ -118,10 +118,12 @@ def answer_unknown_operations() -> None:
         try:
             return known(self)
         except NotImplementedError as missing:
-            body = json.dumps({"__type": "NotImplemented", "message": f"The simulated account has no such operation: {missing}"})
+            body = json.dumps(
+                {"__type": "NotImplemented", "message": f"The simulated account has no such operation: {missing}"}
+            )
             return 501, {"Content-Type": "application/x-amz-json-1.1"}, body
 
-    BaseResponse.call_action = call_action
+    BaseResponse.call_action = call_action  # type: ignore[method-assign]
 
 
 def page(

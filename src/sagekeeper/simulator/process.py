@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sagekeeper.core.errors import SourceUnavailable
 from sagekeeper.simulator.client import Simulator
 from sagekeeper.simulator.server import DEFAULT_NOW
 
@@ -54,10 +56,24 @@ def start(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     running = RunningSimulator(f"http://127.0.0.1:{port}", process)
     try:
-        running.wait_ready()
+        _wait(running)
         yield running
     finally:
         running.stop()
+
+
+def _wait(running: RunningSimulator) -> None:
+    """Until the world is built; a child that dies says so at once."""
+    deadline = time.monotonic() + 120
+    while running.process.poll() is None and time.monotonic() < deadline:
+        try:
+            running.wait_ready(timeout_s=1)
+            return
+        except SourceUnavailable:
+            continue
+    raise SourceUnavailable(
+        f"The simulated account did not start (exit code {running.process.poll()}); see its messages above."
+    )
 
 
 def _free_port() -> int:

@@ -104,11 +104,15 @@ def update_endpoint(ask: Ask) -> dict[str, Any]:
     _found(ask.here.configs, config, "endpoint configuration", ask)
     if status_of(life, ask.now) != "InService":
         raise Refused("ValidationException", f'Cannot update in-progress endpoint "{ask.here.arn("endpoint", name)}".')
+    before = describe_endpoint(ask)["ProductionVariants"]
     life.configs.append((ask.now, config))
     life.modified, life.settled = ask.now, ask.now + SETTLE
     life.deployment = ask.params.get("DeploymentConfig")
-    if not ask.params.get("RetainAllVariantProperties"):
-        life.desired = {}
+    if ask.params.get("RetainAllVariantProperties"):
+        kept = [
+            (item["VariantName"], item["CurrentInstanceCount"]) for item in before if "CurrentInstanceCount" in item
+        ]
+        life.scaled += [(ask.now, name_, count) for name_, count in kept]
     return {"EndpointArn": ask.here.arn("endpoint", name)}
 
 
@@ -129,7 +133,7 @@ def describe_endpoint(ask: Ask) -> dict[str, Any]:
         "EndpointStatus": status_of(life, ask.now),
         "CreationTime": life.created,
         "LastModifiedTime": life.modified or life.created,
-        "ProductionVariants": [_variant(item, life) for item in config["ProductionVariants"]],
+        "ProductionVariants": [_variant(item, life, ask.now) for item in config["ProductionVariants"]],
     }
     if "DataCaptureConfig" in config:
         wish = config["DataCaptureConfig"]
@@ -148,7 +152,7 @@ def describe_endpoint(ask: Ask) -> dict[str, Any]:
 
 
 def list_endpoints(ask: Ask) -> dict[str, Any]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in ask.here.lives:
         life = ask.here.life(name)
         if life is not None and ask.params.get("NameContains", "") in name:
@@ -179,12 +183,12 @@ def update_endpoint_weights_and_capacities(ask: Ask) -> dict[str, Any]:
         raise Refused("ValidationException", f'Cannot update in-progress endpoint "{ask.here.arn("endpoint", name)}".')
     for item in ask.params["DesiredWeightsAndCapacities"]:
         if "DesiredInstanceCount" in item:
-            life.desired[item["VariantName"]] = item["DesiredInstanceCount"]
+            life.scaled.append((ask.now, item["VariantName"], item["DesiredInstanceCount"]))
     life.modified = ask.now
     return {"EndpointArn": ask.here.arn("endpoint", name)}
 
 
-def _variant(item: dict[str, Any], life: Life) -> dict[str, Any]:
+def _variant(item: dict[str, Any], life: Life, now: datetime) -> dict[str, Any]:
     found: dict[str, Any] = {
         "VariantName": item["VariantName"],
         "CurrentWeight": item.get("InitialVariantWeight", 1.0),
@@ -192,7 +196,7 @@ def _variant(item: dict[str, Any], life: Life) -> dict[str, Any]:
     }
     if "ServerlessConfig" in item:
         return found | {"CurrentServerlessConfig": item["ServerlessConfig"]}
-    count = life.desired.get(item["VariantName"], item.get("InitialInstanceCount", 1))
+    count = life.count(item, now)
     return found | {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
 
 

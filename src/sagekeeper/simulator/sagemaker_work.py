@@ -251,7 +251,8 @@ def _notebook(ask: Ask, status: str) -> dict[str, Any]:
     if item["NotebookInstanceStatus"] != status:
         raise Refused(
             "ValidationException",
-            f"Status ({item['NotebookInstanceStatus']}) not in ([{status}]). Unable to transition for Notebook Instance ({item['NotebookInstanceArn']})",
+            f"Status ({item['NotebookInstanceStatus']}) not in ([{status}]). "
+            f"Unable to transition for Notebook Instance ({item['NotebookInstanceArn']})",
         )
     return item
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from moto.ce.responses import CostExplorerResponse
 from moto.cloudwatch.responses import CloudWatchResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker.responses import SageMakerResponse
-from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sagekeeper.simulator import cloudwatch, cost_explorer, sagemaker_endpoints, sagemaker_work

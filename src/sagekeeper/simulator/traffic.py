@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.simulator.world import Standing, Traffic
+from sagekeeper.simulator.world import FOREVER, Standing, Traffic, stretches
 
 Floats = NDArray[np.float64]
 REQUEST_METRICS = {
@@ -40,7 +40,7 @@ def requests(here: Standing, name: str, begin: datetime, count: int, period: int
     profile = here.traffic.get(name, Traffic())
     step = min(period, 3600)
     parts = max(1, period // step)
-    at = begin.timestamp() + step * np.arange(count * parts)
+    at = _grid(begin, count * parts, step)
     hour = (at / 3600) % 24
     weekday = np.floor(at / 86400 + 3) % 7
     rhythm = 1 + profile.daily_swing * np.sin((hour - 8) / 24 * 2 * np.pi)
@@ -56,7 +56,7 @@ def requests(here: Standing, name: str, begin: datetime, count: int, period: int
 
 def alive(here: Standing, name: str, begin: datetime, count: int, period: int, now: datetime) -> Floats:
     """Share of each period in which the endpoint existed (not counting what lies in the future)."""
-    return _alive_share(here, name, begin.timestamp() + period * np.arange(count), period, now)
+    return _alive_share(here, name, _grid(begin, count, period), period, now)
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,17 @@ def fleet(here: Standing, name: str, moments: Floats) -> Fleet:
     """The first variant's instances at ``moments`` (epoch seconds)."""
     columns = np.zeros((5, len(moments)))
     for life in here.lives.get(name, []):
-        marks = [*(at.timestamp() for at, _ in life.configs), life.deleted.timestamp() if life.deleted else np.inf]
-        for number, (_, config) in enumerate(life.configs):
-            variant = here.configs.get(config, {"ProductionVariants": [{}]})["ProductionVariants"][0]
+        for start, stop, variant, count in stretches(life, here.configs):
             spec = PriceBook.bundled().spec(variant.get("InstanceType", ""))
-            if spec is None:
+            if (
+                spec is None
+                or variant["VariantName"] != here.configs[life.configs[0][1]]["ProductionVariants"][0]["VariantName"]
+            ):
                 continue
-            count = life.desired.get(variant["VariantName"], int(variant.get("InitialInstanceCount", 1)))
-            during = (moments >= marks[number]) & (moments < marks[number + 1])
+            during = (moments >= start.timestamp()) & (moments < (np.inf if stop == FOREVER else stop.timestamp()))
             row = (count, spec.vcpu, spec.memory_mib, spec.gpus, spec.gpu_memory_mib_each or 16_384)
             columns[:, during] = np.array(row, dtype=float)[:, None]
     return Fleet(*columns)
-
-
-def instances(here: Standing, name: str, moment: datetime) -> tuple[str, int]:
-    """Instance type and count of the first variant at ``moment``; empty type for serverless or none."""
-    for life in here.lives.get(name, []):
-        if life.created <= moment and (life.deleted is None or moment < life.deleted):
-            config = [name_ for at, name_ in life.configs if at <= moment][-1]
-            variant = here.configs[config]["ProductionVariants"][0]
-            return str(variant.get("InstanceType", "")), int(variant.get("InitialInstanceCount", 0))
-    return "", 0
 
 
 def values(
@@ -103,7 +93,7 @@ def values(
     """The metric per period; NaN where CloudWatch has no datapoint."""
     profile = here.traffic.get(name, Traffic())
     asked = requests(here, name, begin, count, period, now)
-    at = begin.timestamp() + period * np.arange(count)
+    at = _grid(begin, count, period)
     # A period in which the endpoint came into being is served by what stood at its end.
     serving, at_end = fleet(here, name, at), fleet(here, name, at + period - 1)
     serving = Fleet(
@@ -190,6 +180,12 @@ def _instance_metric(profile: Traffic, metric: str, stat: str, per_hour: Floats,
     if stat == "SampleCount":
         level = serving.count * period / 60
     return np.where(there, level, np.nan)
+
+
+def _grid(begin: datetime, count: int, step: int) -> Floats:
+    """Period starts as epoch seconds."""
+    made: Floats = np.asarray(begin.timestamp() + step * np.arange(count), dtype=np.float64)
+    return made
 
 
 def _alive_share(here: Standing, name: str, at: Floats, step: int, now: datetime) -> Floats:

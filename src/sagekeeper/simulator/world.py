@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 PAYER = "123456789012"
@@ -40,7 +41,7 @@ class Traffic:
 
 @dataclass
 class Life:
-    """One life of an endpoint: from creation to deletion, with the configurations it ran on."""
+    """One life of an endpoint: from creation to deletion, with the configurations it ran on and counts it was scaled to."""
 
     created: datetime
     configs: list[tuple[datetime, str]]
@@ -48,8 +49,27 @@ class Life:
     modified: datetime | None = None
     settled: datetime | None = None
     deployment: dict[str, Any] | None = None
-    desired: dict[str, int] = field(default_factory=dict)
-    counts: list[tuple[datetime, str, int]] = field(default_factory=list)
+    scaled: list[tuple[datetime, str, int]] = field(default_factory=list)
+
+    def count(self, variant: dict[str, Any], at: datetime) -> int:
+        """Instances of a variant at a moment: the last scaling since its configuration came, else what that asks for."""
+        since = max(start for start, _ in self.configs if start <= at)
+        later = [count for when, name, count in self.scaled if name == variant["VariantName"] and since <= when <= at]
+        return later[-1] if later else int(variant.get("InitialInstanceCount", 1))
+
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+def stretches(life: Life, configs: dict[str, dict[str, Any]]) -> list[tuple[datetime, datetime, dict[str, Any], int]]:
+    """(start, stop, variant, instance count) of a life: what ran, unchanged, from when to when."""
+    marks = sorted({at for at, _ in life.configs} | {at for at, _, _ in life.scaled})
+    found = []
+    for start, stop in pairwise([*marks, life.deleted or FOREVER]):
+        config = [name for at, name in life.configs if at <= start][-1]
+        for variant in configs[config]["ProductionVariants"]:
+            found.append((start, stop, variant, life.count(variant, start)))
+    return found
 
 
 @dataclass
@@ -72,7 +92,8 @@ class Standing:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name.lower() if kind == 'x' else name}"
+        """The resource's ARN."""
+        return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name}"
 
     def life(self, name: str) -> Life | None:
         """The endpoint's present life, None when there is none."""
