@@ -1,0 +1,7 @@
+"""The questions that are asked of the facts, in the order they are asked. Adding one: a file, and a line here."""
+
+from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
+
+ANALYZERS: tuple[Analyzer, ...] = ()
+
+__all__ = ["ANALYZERS", "Analyzer", "AnalyzerSettings", "Facts"]

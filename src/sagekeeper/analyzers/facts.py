@@ -1,0 +1,54 @@
+"""What is known on a day: the frames that every analyzer and every lever judges.
+
+A value, loaded once by the service. Analyzers take it and return findings; they read no clock, no disk and no AWS. `Analyzer`
+and `AnalyzerSettings` say what a question must bring along to be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from sagekeeper.core.prices import PriceBook
+from sagekeeper.core.types import Finding
+
+BILL = "cost-explorer"
+"""The bill that findings are about. Ingested files are looked at, never summed with it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Frames in the schemas of `core.tables`; ``inventory`` is the latest observation only."""
+
+    as_of: datetime
+    costs: pl.DataFrame
+    daily_costs: pl.DataFrame
+    metrics: pl.DataFrame
+    inventory: pl.DataFrame
+    jobs: pl.DataFrame
+    feature_profiles: pl.DataFrame
+    violations: pl.DataFrame
+    prices: PriceBook
+    owner_tags: tuple[str, ...]
+
+
+class AnalyzerSettings(BaseModel):
+    """Thresholds of one analyzer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Analyzer:
+    """One question asked of the facts. ``kinds`` are the kinds of finding it may return."""
+
+    name: str
+    kinds: tuple[str, ...]
+    description: str
+    settings: type[AnalyzerSettings]
+    find: Callable[[Facts, Any], list[Finding]]

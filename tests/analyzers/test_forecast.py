@@ -1,0 +1,78 @@
+"""The month's end, on days whose arithmetic can be done by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sagekeeper.analyzers.forecast import month_end
+
+AS_OF = datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+def days(first: date, *costs: float) -> pl.DataFrame:
+    """Consecutive days."""
+    return pl.DataFrame({"day": [first + timedelta(days=n) for n in range(len(costs))], "cost": list(costs)})
+
+
+def test_an_even_spend_goes_on_to_the_last_day() -> None:
+    found = month_end(days(date(2026, 9, 1), *[100.0] * 80), AS_OF)  # up to 19 November
+    assert found.spent == pytest.approx(1900)
+    assert found.expected == pytest.approx(3000)
+    assert found.low == pytest.approx(3000) and found.high == pytest.approx(3000)
+    assert (found.first_day, found.last_day) == (date(2026, 11, 1), date(2026, 11, 30))
+
+
+def test_days_younger_than_48_hours_are_expected_to_fill_up() -> None:
+    # 18 and 19 November show half: they are provisional, and the month still ends at 3,000.
+    found = month_end(days(date(2026, 9, 1), *[100.0] * 78, 50.0, 50.0), AS_OF)
+    assert found.spent == pytest.approx(1800)
+    assert found.expected == pytest.approx(3000)
+    assert found.provisional_days == 2
+
+
+def test_weekends_count_as_weekends() -> None:
+    first = date(2026, 9, 1)
+    costs = [20.0 if (first + timedelta(days=n)).weekday() >= 5 else 100.0 for n in range(80)]
+    found = month_end(days(first, *costs), AS_OF)
+    # November 2026 has 21 weekdays and 9 days of weekend.
+    assert found.expected == pytest.approx(21 * 100 + 9 * 20)
+
+
+def test_one_tax_line_is_spent_but_not_expected_again() -> None:
+    costs = [100.0] * 80
+    costs[61] += 900.0  # 1 November
+    assert month_end(days(date(2026, 9, 1), *costs), AS_OF).expected == pytest.approx(3900)
+
+
+def test_a_level_that_has_doubled_two_weeks_ago_is_the_one_that_goes_on() -> None:
+    found = month_end(days(date(2026, 9, 1), *[100.0] * 61, *[200.0] * 19), AS_OF)
+    assert found.expected == pytest.approx(6000, rel=0.02)
+
+
+def test_without_history_the_pace_so_far_is_all_there_is() -> None:
+    found = month_end(days(date(2026, 11, 19), 40.0), AS_OF)
+    assert found.low == found.spent == 40.0
+    assert found.expected == pytest.approx(40 + 40 * 10)
+    assert found.high > found.expected
+
+
+def test_the_range_holds_the_outcome_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    hits, runs = 0, 200
+    for _ in range(runs):
+        level = 100 * np.exp(np.cumsum(rng.normal(0, 0.004, 91)))
+        costs = level * rng.normal(1, 0.08, 91)
+        whole = days(date(2026, 9, 1), *costs)
+        found = month_end(whole.filter(pl.col("day") <= date(2026, 11, 17)), AS_OF)
+        outcome = float(whole.filter(pl.col("day") >= date(2026, 11, 1))["cost"].sum())
+        hits += found.low <= outcome <= found.high
+    assert 0.7 <= hits / runs <= 0.98
+
+
+def test_what_is_spent_is_never_above_the_expected_end() -> None:
+    found = month_end(days(date(2026, 11, 1), *[10.0] * 15, *[500.0] * 4), AS_OF)
+    assert found.spent <= found.low <= found.expected <= found.high
