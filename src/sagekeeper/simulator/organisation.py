@@ -252,6 +252,8 @@ NOTEBOOKS: list[tuple[str, str, str, str, str, str]] = [
     ("ranking-study", PRODUCTS, "us-east-1", "search", "ml.m5.xlarge", "office"),
 ]
 DRIFT_DAYS = 12
+FUTURE = timedelta(days=120)
+"""How far beyond the anchor people have plans: what lies in the future shows itself when the clock gets there."""
 
 
 def settle(world: World, now: datetime, seed: int, scale: str) -> None:
@@ -367,7 +369,7 @@ def _family(world: World, family: tuple[Any, ...], now: datetime, history: timed
     prefix, account, team, instance_type, count, minutes, every, spot, checkpoint, image = family
     here = world.at(account, "us-east-1")
     at = now - history + timedelta(hours=chance.uniform(1, every))
-    while at < now - timedelta(hours=1):
+    while at < now + FUTURE:
         run = int(minutes * 60 * chance.lognormvariate(0, 0.18))
         fate = chance.random()
         failed = fate < 0.05
@@ -455,23 +457,20 @@ def _notebook(world: World, row: tuple[str, ...], now: datetime, history: timede
         runs.append((created, None))
     else:
         day = created.replace(hour=7, minute=30, second=0, microsecond=0)
-        last = now - timedelta(days=40) if habit == "stopped" else now
+        last = now - timedelta(days=40) if habit == "stopped" else now + FUTURE
         while day < last:
             if day.weekday() < 5:
                 off = day + timedelta(hours=10)
-                runs.append((day, off if off <= now else None))
+                runs.append((day, off))
             day += timedelta(days=1)
-    running = bool(runs) and runs[-1][1] is None
     here.notebook_runs[name] = runs
     here.notebooks[name] = {
         "NotebookInstanceName": name,
         "NotebookInstanceArn": arn,
-        "NotebookInstanceStatus": "InService" if running else "Stopped",
         "InstanceType": instance_type,
         "RoleArn": f"arn:aws:iam::{account}:role/SageMakerExecution",
         "VolumeSizeInGB": 50,
         "CreationTime": created,
-        "LastModifiedTime": (runs[-1][1] or runs[-1][0]) if runs else created,
     }
     here.tags[arn] = _tags(team, "dev")
 
@@ -531,7 +530,7 @@ def _other_processing(world: World, now: datetime, history: timedelta, chance: r
     for number in range(count):
         account = chance.choice([PAYER, PRODUCTS])
         here = world.at(account, "us-east-1")
-        start = (now - history * chance.random() - timedelta(hours=2)).replace(microsecond=0)
+        start = (now + FUTURE - (history + FUTURE) * chance.random()).replace(microsecond=0)
         add_processing(
             here,
             f"features-build-{start:%Y-%m-%d-%H-%M-%S}-{number:03d}",

@@ -43,18 +43,24 @@ SCHEDULE_SUMMARY = (
 
 
 def list_training_jobs(ask: Ask) -> dict[str, Any]:
-    return _listed(ask, "TrainingJobSummaries", ask.here.training, TRAINING_SUMMARY, "TrainingJobStatus")
+    rows = [_now(job, "Training", ask.now) for job in ask.here.training.values()]
+    return _listed(ask, "TrainingJobSummaries", rows, TRAINING_SUMMARY, "TrainingJobStatus")
 
 
 def describe_training_job(ask: Ask) -> dict[str, Any]:
-    return _described(ask.here.training, ask.params["TrainingJobName"], "Requested resource not found.")
+    job = ask.here.training.get(ask.params["TrainingJobName"])
+    return _described(job, ask, "Training", "Requested resource not found.")
 
 
 def search(ask: Ask) -> dict[str, Any]:
     """Full records of training jobs or endpoints, with tags; filters on time, status and name."""
     resource = ask.params["Resource"]
     if resource == "TrainingJob":
-        rows = [job | {"Tags": _tag_list(ask, job["TrainingJobArn"])} for job in ask.here.training.values()]
+        rows = [
+            _now(job, "Training", ask.now) | {"Tags": _tag_list(ask, job["TrainingJobArn"])}
+            for job in ask.here.training.values()
+            if job["CreationTime"] <= ask.now
+        ]
         key = "TrainingJob"
     else:
         raise Refused("ValidationException", f"The simulated account does not search {resource}.")
@@ -70,33 +76,38 @@ def search(ask: Ask) -> dict[str, Any]:
 
 
 def list_processing_jobs(ask: Ask) -> dict[str, Any]:
-    return _listed(ask, "ProcessingJobSummaries", ask.here.processing, PROCESSING_SUMMARY, "ProcessingJobStatus")
+    rows = [_now(job, "Processing", ask.now) for job in ask.here.processing.values()]
+    return _listed(ask, "ProcessingJobSummaries", rows, PROCESSING_SUMMARY, "ProcessingJobStatus")
 
 
 def describe_processing_job(ask: Ask) -> dict[str, Any]:
-    return _described(ask.here.processing, ask.params["ProcessingJobName"], "Could not find requested job with name")
+    job = ask.here.processing.get(ask.params["ProcessingJobName"])
+    return _described(job, ask, "Processing", "Could not find requested job with name")
 
 
 def list_notebook_instances(ask: Ask) -> dict[str, Any]:
-    return _listed(ask, "NotebookInstances", ask.here.notebooks, NOTEBOOK_SUMMARY, "NotebookInstanceStatus")
+    rows = [_notebook_now(ask, name) for name in ask.here.notebooks]
+    return _listed(ask, "NotebookInstances", rows, NOTEBOOK_SUMMARY, "NotebookInstanceStatus")
 
 
 def describe_notebook_instance(ask: Ask) -> dict[str, Any]:
-    return _described(ask.here.notebooks, ask.params["NotebookInstanceName"], "RecordNotFound")
+    if ask.params["NotebookInstanceName"] not in ask.here.notebooks:
+        raise Refused("ValidationException", "RecordNotFound")
+    return _notebook_now(ask, ask.params["NotebookInstanceName"])
 
 
 def stop_notebook_instance(ask: Ask) -> dict[str, Any]:
-    item = _notebook(ask, "InService")
-    runs = ask.here.notebook_runs[item["NotebookInstanceName"]]
-    runs[-1] = (runs[-1][0], ask.now)
-    item["NotebookInstanceStatus"], item["LastModifiedTime"] = "Stopped", ask.now
+    """Ends the present run. Its owner's later habits end with it: nobody starts it again by itself."""
+    name = _notebook_in(ask, "InService")
+    past = [run for run in ask.here.notebook_runs[name] if run[0] <= ask.now]
+    ask.here.notebook_runs[name] = [*past[:-1], (past[-1][0], ask.now)]
     return {}
 
 
 def start_notebook_instance(ask: Ask) -> dict[str, Any]:
-    item = _notebook(ask, "Stopped")
-    ask.here.notebook_runs.setdefault(item["NotebookInstanceName"], []).append((ask.now, None))
-    item["NotebookInstanceStatus"], item["LastModifiedTime"] = "InService", ask.now
+    name = _notebook_in(ask, "Stopped")
+    past = [run for run in ask.here.notebook_runs.get(name, []) if run[0] <= ask.now]
+    ask.here.notebook_runs[name] = [*past, (ask.now, None)]
     return {}
 
 
@@ -216,11 +227,11 @@ def delete_tags(ask: Ask) -> dict[str, Any]:
 
 
 def _listed(
-    ask: Ask, answer: str, things: dict[str, dict[str, Any]], keys: tuple[str, ...], status_key: str
+    ask: Ask, answer: str, items: list[dict[str, Any]], keys: tuple[str, ...], status_key: str
 ) -> dict[str, Any]:
     rows = [
         item
-        for item in things.values()
+        for item in items
         if ask.params.get("StatusEquals") in (None, item[status_key])
         and ask.params.get("NameContains", "") in item[keys[0]]
         and _in_window(item, ask.params, "CreationTime")
@@ -232,29 +243,56 @@ def _listed(
     return {answer: [{key: item[key] for key in keys if key in item} for item in part]} | more
 
 
+def _now(job: dict[str, Any], kind: str, now: datetime) -> dict[str, Any]:
+    """A job as it looks at ``now``: one that has not ended yet is in progress, and does not know its end."""
+    if job[f"{kind}EndTime"] <= now:
+        return job
+    unknown = (f"{kind}EndTime", "TrainingTimeInSeconds", "BillableTimeInSeconds", "FailureReason")
+    shown = {key: value for key, value in job.items() if key not in unknown}
+    shown |= {
+        f"{kind}JobStatus": "InProgress",
+        "LastModifiedTime": max(job["CreationTime"], min(now, job[f"{kind}StartTime"])),
+    }
+    if job[f"{kind}StartTime"] > now:
+        del shown[f"{kind}StartTime"]
+    if kind == "Training":
+        begun = [item for item in job["SecondaryStatusTransitions"] if item["StartTime"] <= now]
+        shown |= {"SecondaryStatus": "Training", "SecondaryStatusTransitions": begun}
+    return shown
+
+
 def _in_window(item: dict[str, Any], params: dict[str, Any], key: str) -> bool:
     after, before = params.get(f"{key}After"), params.get(f"{key}Before")
     return (after is None or item[key] > after) and (before is None or item[key] < before)
 
 
-def _described(things: dict[str, dict[str, Any]], name: str, missing: str) -> dict[str, Any]:
-    if name not in things:
+def _described(job: dict[str, Any] | None, ask: Ask, kind: str, missing: str) -> dict[str, Any]:
+    if job is None or job["CreationTime"] > ask.now:
         raise Refused("ValidationException", missing)
-    return {key: value for key, value in things[name].items() if not key.startswith("x_")}
+    return {key: value for key, value in _now(job, kind, ask.now).items() if not key.startswith("x_")}
 
 
-def _notebook(ask: Ask, status: str) -> dict[str, Any]:
+def _notebook_now(ask: Ask, name: str) -> dict[str, Any]:
+    item = ask.here.notebooks[name]
+    past = [run for run in ask.here.notebook_runs.get(name, []) if run[0] <= ask.now]
+    running = bool(past) and (past[-1][1] is None or past[-1][1] > ask.now)
+    changed = item["CreationTime"] if not past else past[-1][0] if running else past[-1][1]
+    return item | {"NotebookInstanceStatus": "InService" if running else "Stopped", "LastModifiedTime": changed}
+
+
+def _notebook_in(ask: Ask, status: str) -> str:
+    """The name of the notebook asked for, if it is in ``status``."""
     name = ask.params["NotebookInstanceName"]
     if name not in ask.here.notebooks:
         raise Refused("ValidationException", "RecordNotFound")
-    item = ask.here.notebooks[name]
+    item = _notebook_now(ask, name)
     if item["NotebookInstanceStatus"] != status:
         raise Refused(
             "ValidationException",
             f"Status ({item['NotebookInstanceStatus']}) not in ([{status}]). "
             f"Unable to transition for Notebook Instance ({item['NotebookInstanceArn']})",
         )
-    return item
+    return name
 
 
 def _schedule(ask: Ask) -> dict[str, Any]:
