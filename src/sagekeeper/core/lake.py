@@ -7,12 +7,13 @@ Writing the same rows again makes no new version, so a run repeated for a day ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -94,6 +95,24 @@ class Lake:
         self._write(table, checked, mode="overwrite", predicate=predicate or None)
         return True
 
+    def replace_streamed(self, table: Table, frames: Iterable[pl.DataFrame], scope: Scope) -> None:
+        """As `replace`, for more rows than fit into memory: always one new version, keys are checked within a frame only."""
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for frame in frames:
+                checked = self._checked(table, frame)
+                if checked.filter(~scope.expression()).height:
+                    raise SchemaMismatch(f"{table.name}: rows lie outside the scope to replace ({scope.predicate()}).")
+                yield from checked.sort(table.partition).to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+
+        stream = pa.RecordBatchReader.from_batches(
+            table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema, batches()
+        )
+        if self._open(table) is None:
+            self._write(table, stream, mode="append")
+        else:
+            self._write(table, stream, mode="overwrite", predicate=scope.predicate() or None)
+
     def append(self, table: Table, frame: pl.DataFrame) -> None:
         """Add rows. For tables whose rows are never restated; everything else uses `replace`."""
         checked = self._checked(table, frame)
@@ -121,11 +140,13 @@ class Lake:
             return None
         return DeltaTable(uri, storage_options=self._options)
 
-    def _write(self, table: Table, frame: pl.DataFrame, *, mode: str, predicate: str | None = None) -> None:
+    def _write(
+        self, table: Table, rows: pl.DataFrame | pa.RecordBatchReader, *, mode: str, predicate: str | None = None
+    ) -> None:
         try:
             write_deltalake(
                 f"{self._root}/{table.name}",
-                frame.sort(table.partition).to_arrow(),
+                rows.sort(table.partition).to_arrow() if isinstance(rows, pl.DataFrame) else rows,
                 partition_by=list(table.partition),
                 mode=mode,  # type: ignore[call-overload]
                 predicate=predicate,

@@ -1,0 +1,78 @@
+"""What a bill's format has to say for itself, so that `ingest.py` can read it: its name, how it is recognised, how rows
+are turned.
+
+A format turns text rows into the lake's `costs` columns, keeping each amount as exact text: `AMOUNTS` names, per cost
+column, the text columns whose sum it is. An empty first term means that the format does not state this cost for the
+row: unknown, not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from sagekeeper.collector.bill_text import BillText
+from sagekeeper.collector.exact import is_number
+
+AMOUNTS: dict[str, tuple[str, ...]] = {
+    "BilledCost": ("billed",),
+    "EffectiveCost": ("effective", "effective_more"),
+    "ListCost": ("list",),
+    "ContractedCost": ("contracted",),
+}
+"""A cost column and the exact text columns that add up to it."""
+
+CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
+"""FOCUS 1.0, ChargeCategory."""
+
+
+@dataclass(frozen=True)
+class TurnedRows:
+    """Rows as `costs` columns plus exact amounts; ``counts`` says how many rows a remark (with ``{n}``) holds for."""
+
+    frame: pl.DataFrame
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BillFormat:
+    """A kind of bill file."""
+
+    name: str
+    source: str  # x_Source of its rows
+    title: str
+    null_texts: tuple[str, ...]
+    needed: tuple[str, ...]
+    """Columns, as people know them, without which the format is not recognised."""
+    missing: Callable[[Sequence[str]], list[str]]
+    """Which of ``needed`` a header lacks."""
+    wanted: Callable[[Sequence[str]], list[str]]
+    """Which of a header's columns are read."""
+    turn: Callable[[BillText, pl.DataFrame], TurnedRows]
+    """Text rows to costs rows. Raises BadInput naming row and column."""
+
+
+def refuse_bad_numbers(bill: BillText, frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Raise BadInput for the first text in ``columns`` that is no decimal number."""
+    for column in columns:
+        bill.refuse(frame, ~is_number(column), column, "which is no decimal number")
+
+
+def refuse_bad_times(bill: BillText, frame: pl.DataFrame, parsed: dict[str, pl.Expr], needed: Sequence[str]) -> None:
+    """Raise BadInput for the first text that is no time, or is empty in a ``needed`` column."""
+    for column, moment in parsed.items():
+        wrong = moment.is_null() & (pl.lit(column in needed) | pl.col(column).is_not_null())
+        bill.refuse(frame, wrong, column, "which is no time like 2024-09-01T00:00:00Z")
+
+
+def refuse_empty(bill: BillText, frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Raise BadInput for the first row without a value in one of ``columns``."""
+    for column in columns:
+        bill.refuse(frame, pl.col(column).is_null(), column, "but every row must have it")
+
+
+def quantity(column: str) -> pl.Expr:
+    """A quantity as a float: nobody reconciles quantities to the last digit."""
+    return pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)

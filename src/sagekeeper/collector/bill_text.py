@@ -1,0 +1,173 @@
+"""A bill file as text: opened, checked, and read in batches of rows whose values are exactly what the file says.
+
+In: a path to a csv, plain or gzip (told by its first bytes, not by its name). Out: the header, the file's sha256, and
+polars frames of text with the row's number. Memory is bounded by a batch. Everything that can be wrong with a file
+before its content is looked at (missing, unreadable, truncated, empty, not text, quotes that do not close, rows of
+another length) raises BadInput.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import duckdb
+import polars as pl
+
+from sagekeeper.core.errors import BadInput
+
+ROW = "row"
+BATCH_ROWS = 100_000
+_GZIP_MAGIC = b"\x1f\x8b"
+_LONGEST_HEADER = 1 << 20
+
+
+@dataclass(frozen=True)
+class BillText:
+    """A readable csv: ``columns`` is its header as written, without ``absent``: last columns for which no row has a value."""
+
+    path: Path
+    columns: list[str]
+    absent: list[str]
+    sha256: str
+    zipped: bool
+
+    def batches(self, names: Sequence[str], nulls: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The named columns of all rows in the file's order, with `ROW` counting from 1 below the header."""
+        with duckdb.connect() as reader:
+            try:
+                stream = reader.sql(self._query(names, nulls)).to_arrow_reader(BATCH_ROWS)
+                read = 0
+                for batch in stream:
+                    frame = cast(pl.DataFrame, pl.from_arrow(batch)).with_row_index(ROW, offset=read + 1)
+                    read += frame.height
+                    yield frame
+            except duckdb.Error as error:
+                raise BadInput(self._explain(str(error))) from error
+
+    def refuse(self, frame: pl.DataFrame, bad: pl.Expr, column: str, why: str) -> None:
+        """Raise BadInput naming the first row where ``bad`` is true, and what stands in ``column`` there."""
+        found = frame.lazy().filter(bad).select(ROW, column).head(1).collect()
+        if found.height:
+            row, value = found.row(0)
+            said = "is empty" if value is None else f"is {str(value)[:60]!r}"
+            raise BadInput(f"{self.path.name}, row {row}: {column} {said}, {why}. Nothing was changed.")
+
+    def _query(self, names: Sequence[str], nulls: Sequence[str]) -> str:
+        declared = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in _unique(self.columns))
+        wanted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+        options = (
+            f"columns={{{declared}}}, auto_detect=false, header=false, skip=1, delim=',', quote='\"', escape='\"', "
+            f"strict_mode=true, null_padding=false, compression='{'gzip' if self.zipped else 'none'}', "
+            f"nullstr=[{', '.join(map(_quoted, nulls))}]"
+        )
+        return f"SELECT {wanted} FROM read_csv({_quoted(_literal(self.path))}, {options})"  # noqa: S608 (all quoted)
+
+    def _explain(self, said: str) -> str:
+        where = re.search(r"CSV Error on Line: (\d+)", said)
+        line = f", line {where[1]}" if where else ""
+        if count := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", said):
+            why = f"it has {count[2]} values where the header names {count[1]} columns"
+        elif "quote" in said.split("Possible", 1)[0]:
+            why = "a quoted value does not close, or goes on after its closing quote"
+        elif "invalid state" in said:
+            why = "its lines do not all end in the same way"
+        elif "unicode" in said or "utf-8" in said:
+            why = "it is not UTF-8 text"
+        else:
+            why = f"it cannot be read as csv: {said.splitlines()[0]}"
+        return f"{self.path.name}{line}: {why}. Export the file again. Nothing was changed."
+
+
+def open_bill(path: Path) -> BillText:
+    """Check that the whole file can be read, and read its header."""
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == _GZIP_MAGIC
+            raw.seek(0)
+            digest = _digest(raw)
+        if zipped:
+            with gzip.open(path, "rb") as unzipped:
+                _digest(unzipped)  # reads to the end, where gzip keeps its checksum
+        columns, first_row = _beginning(path, zipped)
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} is not there. Check the path. Nothing was changed.") from error
+    except IsADirectoryError as error:
+        raise BadInput(f"{path} is a folder. Name the csv files in it. Nothing was changed.") from error
+    except PermissionError as error:
+        raise BadInput(f"{path} may not be read by this user. Change its permissions. Nothing was changed.") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadInput(f"{path.name} is a damaged or truncated gzip. Fetch it again. Nothing was changed.") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}. Nothing was changed.") from error
+    # Some exporters name a last column and write no values for it; a row that is merely cut off is refused later.
+    filled = len(first_row) if 1 < len(first_row) < len(columns) else len(columns)
+    return BillText(path, columns[:filled], columns[filled:], digest, zipped)
+
+
+def utc_time(name: str) -> pl.Expr:
+    """The text as a time; null where it is none. Bills write UTC, with or without saying so."""
+    text = pl.col(name).str.strip_chars().str.replace("T", " ", literal=True)
+    known = text.str.contains(r"^\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|\+00:00| UTC)?$")
+    minutes = text.str.extract(r" (\d\d:\d\d)").fill_null("00:00")
+    seconds = text.str.extract(r" \d\d:\d\d:(\d\d)").fill_null("00")
+    whole = pl.concat_str([text.str.slice(0, 10), pl.lit(" "), minutes, pl.lit(":"), seconds])
+    moment = whole.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    return pl.when(known).then(moment.dt.replace_time_zone("UTC"))
+
+
+def _digest(stream: IO[bytes] | gzip.GzipFile) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _beginning(path: Path, zipped: bool) -> tuple[list[str], list[str]]:
+    """The header, and the first row below it (empty when there is none)."""
+    with gzip.open(path, "rb") if zipped else path.open("rb") as stream:
+        line = stream.readline(_LONGEST_HEADER)
+        if not line.strip():
+            raise BadInput(f"{path.name} is empty: there is not even a header. Nothing was changed.")
+        try:
+            header = line.decode("utf-8-sig")
+            if "\x00" in header or len(line) == _LONGEST_HEADER:
+                raise csv.Error("no line of text")
+            columns = next(csv.reader([header.rstrip("\r\n")], strict=True))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise BadInput(
+                f"{path.name} is not a csv file: its first line is no header in UTF-8. "
+                "Sagekeeper reads FOCUS csv and AWS CUR csv, plain or gzip. Nothing was changed."
+            ) from error
+        rows = csv.reader(stream.readline(_LONGEST_HEADER).decode("utf-8", "replace") for _ in range(100))
+        try:
+            return columns, next(rows, [])
+        except csv.Error:
+            return columns, []  # the reader of the rows says where and what
+
+
+def _unique(columns: Sequence[str]) -> list[str]:
+    """Names that DuckDB tells apart: it ignores case. The first of equal names keeps it."""
+    taken: set[str] = set()
+    names: list[str] = []
+    for number, name in enumerate(columns):
+        unique = name if name and name.lower() not in taken else f"{name} #{number}"
+        taken.add(unique.lower())
+        names.append(unique)
+    return names
+
+
+def _literal(path: Path) -> str:
+    """The path as a pattern that matches only itself: DuckDB expands ``*``, ``?`` and ``[``."""
+    return re.sub(r"[*?[]", lambda found: f"[{found[0]}]", str(path))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

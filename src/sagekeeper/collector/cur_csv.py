@@ -1,0 +1,299 @@
+"""AWS Cost and Usage Report csv to the lake's costs: legacy names (``lineItem/UnblendedCost``), the Athena spelling and
+CUR 2.0.
+
+In: text rows of a CUR. Out: costs rows with FOCUS meaning. Billed is the unblended cost, so that every row of the
+invoice counts once; effective follows the line item type by `RULES` (aws-facts 4.4, which is the rule of AWS's own
+CUR queries); list is the public on-demand cost; contracted is not stated by a CUR and stays unknown. Rows of split
+cost allocation repeat what their parent rows bill and are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from sagekeeper.collector.bill_format import (
+    BillFormat,
+    TurnedRows,
+    quantity,
+    refuse_bad_numbers,
+    refuse_bad_times,
+    refuse_empty,
+)
+from sagekeeper.collector.bill_text import ROW, BillText, utc_time
+from sagekeeper.collector.exact import negated
+
+ZERO = "zero"
+Text = Callable[[str], pl.Expr]
+"""A CUR column by its legacy name; null where the file has no such column."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a line item type means: its FOCUS category, how often it is charged, and the columns its effective cost is made of."""
+
+    category: str
+    frequency: str
+    effective: tuple[str, ...] = ("lineItem/UnblendedCost",)  # a leading minus subtracts; ZERO: amortised elsewhere
+    stated_list: bool = True  # False: its list cost is already on the line that it pays for or cancels
+    commitment: str | None = None  # CommitmentDiscountStatus
+
+
+RULES: dict[str, Rule] = {
+    "Usage": Rule("Usage", "Usage-Based"),
+    "DiscountedUsage": Rule("Usage", "Usage-Based", ("reservation/EffectiveCost",), commitment="Used"),
+    "SavingsPlanCoveredUsage": Rule(
+        "Usage", "Usage-Based", ("savingsPlan/SavingsPlanEffectiveCost",), commitment="Used"
+    ),
+    # Cancels the on-demand amount that SavingsPlanCoveredUsage states as unblended: billed sums to what was paid.
+    "SavingsPlanNegation": Rule("Usage", "Usage-Based", (ZERO,), stated_list=False),
+    # What of the commitment was not used: the used part is the effective cost of the covered usage.
+    "SavingsPlanRecurringFee": Rule(
+        "Purchase",
+        "Recurring",
+        ("savingsPlan/TotalCommitmentToDate", "-savingsPlan/UsedCommitment"),
+        stated_list=False,
+        commitment="Unused",
+    ),
+    "SavingsPlanUpfrontFee": Rule("Purchase", "One-Time", (ZERO,), stated_list=False),
+    "RIFee": Rule(
+        "Purchase",
+        "Recurring",
+        ("reservation/UnusedAmortizedUpfrontFeeForBillingPeriod", "reservation/UnusedRecurringFee"),
+        stated_list=False,
+        commitment="Unused",
+    ),
+    "Fee": Rule("Purchase", "One-Time"),
+    "Tax": Rule("Tax", "Usage-Based"),
+    "Credit": Rule("Credit", "One-Time"),
+    # A refund or discount line does not say what kind of charge it goes back on: FOCUS's category for the rest.
+    **dict.fromkeys(
+        ("Refund", "EdpDiscount", "PrivateRateDiscount", "BundledDiscount", "Discount", "SppDiscount"),
+        Rule("Adjustment", "One-Time", stated_list=False),
+    ),
+}
+RESERVATION_FEE = Rule("Purchase", "One-Time", (ZERO,), stated_list=False)
+"""A Fee with a reservation's ARN: the upfront part, which DiscountedUsage and RIFee carry day by day."""
+UNKNOWN_TYPE = Rule("Adjustment", "One-Time")
+
+NEEDED = ("lineItem/UnblendedCost", "lineItem/LineItemType", "lineItem/UsageStartDate", "lineItem/CurrencyCode")
+AMOUNTS = (
+    "lineItem/UnblendedCost",
+    "pricing/publicOnDemandCost",
+    "reservation/EffectiveCost",
+    "savingsPlan/SavingsPlanEffectiveCost",
+    "savingsPlan/TotalCommitmentToDate",
+    "savingsPlan/UsedCommitment",
+    "reservation/UnusedAmortizedUpfrontFeeForBillingPeriod",
+    "reservation/UnusedRecurringFee",
+    "lineItem/UsageAmount",
+)
+TIMES = {
+    "ChargePeriodStart": "lineItem/UsageStartDate",
+    "ChargePeriodEnd": "lineItem/UsageEndDate",
+    "BillingPeriodStart": "bill/BillingPeriodStartDate",
+    "BillingPeriodEnd": "bill/BillingPeriodEndDate",
+}
+TEXTS: dict[str, tuple[str, ...]] = {
+    "BillingAccountId": ("bill/PayerAccountId",),
+    "SubAccountId": ("lineItem/UsageAccountId",),
+    "SubAccountName": ("lineItem/UsageAccountName",),
+    "ChargeDescription": ("lineItem/LineItemDescription",),
+    "InvoiceIssuerName": ("bill/InvoicingEntity", "lineItem/LegalEntity"),
+    "PublisherName": ("lineItem/LegalEntity",),
+    "ServiceName": ("product/ProductName", "product/servicename", "lineItem/ProductCode"),
+    "ServiceCategory": ("product/productFamily",),
+    "RegionId": ("product/regionCode", "product/region"),
+    "ResourceId": ("lineItem/ResourceId",),
+    "SkuId": ("product/sku",),
+    "PricingUnit": ("pricing/unit",),
+    "BillingCurrency": ("lineItem/CurrencyCode",),
+    "CommitmentDiscountId": ("savingsPlan/SavingsPlanARN", "reservation/ReservationARN"),
+    "x_UsageType": ("lineItem/UsageType",),
+    "x_Operation": ("lineItem/Operation",),
+    "x_RecordType": ("lineItem/LineItemType",),
+}
+"""A costs column and where it comes from: the first that has a value."""
+
+OTHERS = ("bill/InvoiceId", "pricing/term", "splitLineItem/ParentResourceId")
+TAGS = ("resourcetags", "notags")
+_READ = tuple(
+    dict.fromkeys((*NEEDED, *AMOUNTS, *TIMES.values(), *(name for of in TEXTS.values() for name in of), *OTHERS))
+)
+
+
+def _folded(name: str) -> str:
+    """One spelling for ``lineItem/UnblendedCost`` and ``line_item_unblended_cost``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _known(columns: Sequence[str]) -> dict[str, str]:
+    """Our name -> the file's name."""
+    first: dict[str, str] = {}
+    for name in columns:
+        first.setdefault(_folded(name), name)
+    return {name: first[_folded(name)] for name in _READ if _folded(name) in first}
+
+
+def _tag_columns(columns: Sequence[str]) -> dict[str, str]:
+    """The file's name -> the tag's key. The customer's own keys without AWS's ``user:``; CUR 2.0's map has no key."""
+    keys = {}
+    for name in columns:
+        kind = next((kind for kind in TAGS if _folded(name).startswith(kind)), None)
+        if kind:
+            key = re.sub(r"^(resource_?tags|no_?tags)[/_]?", "", name, flags=re.IGNORECASE)
+            keys[name] = re.sub(r"^user[:_]", "", key)
+    return keys
+
+
+def _missing(columns: Sequence[str]) -> list[str]:
+    known = _known(columns)
+    return [name for name in NEEDED if name not in known]
+
+
+def _wanted(columns: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys((*_known(columns).values(), *_tag_columns(columns))))
+
+
+def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
+    known = _known(rows.columns)
+
+    def has(name: str) -> bool:
+        return name in known
+
+    def text(name: str) -> pl.Expr:
+        return pl.col(known[name]) if has(name) else pl.lit(None, pl.String)
+
+    refuse_empty(bill, rows, [known[name] for name in NEEDED])
+    refuse_bad_numbers(bill, rows, [known[name] for name in AMOUNTS if has(name)])
+    times = {ours: utc_time(known[name]) for ours, name in TIMES.items() if has(name)}
+    refuse_bad_times(
+        bill, rows, {known[TIMES[ours]]: moment for ours, moment in times.items()}, [known["lineItem/UsageStartDate"]]
+    )
+    split = text("splitLineItem/ParentResourceId").is_not_null()
+    kind = (
+        pl.when((text("lineItem/LineItemType") == "Fee") & text("reservation/ReservationARN").is_not_null())
+        .then(pl.lit("Fee of a reservation"))
+        .otherwise(text("lineItem/LineItemType"))
+    )
+    tagged = _tag_columns(rows.columns)
+    whole = rows.with_columns(kind.alias("kind"), split.alias("split"))
+    kept = whole.filter(~pl.col("split"))
+    rules = RULES | {"Fee of a reservation": RESERVATION_FEE}
+
+    def ruled(value_of: dict[str, str | None], default: str | None) -> pl.Expr:
+        return pl.col("kind").replace_strict(value_of, default=default, return_dtype=pl.String)
+
+    def effective(position: int) -> pl.Expr:
+        chosen = _term(UNKNOWN_TYPE, position, text)
+        for name, rule in rules.items():
+            chosen = pl.when(pl.col("kind") == name).then(_term(rule, position, text)).otherwise(chosen)
+        return chosen
+
+    listed = [name for name, rule in rules.items() if not rule.stated_list]
+    turned = kept.select(
+        ROW,
+        *((times[ours] if ours in times else pl.lit(None, pl.Datetime("us", "UTC"))).alias(ours) for ours in TIMES),
+        *(pl.coalesce([text(name) for name in names]).alias(ours) for ours, names in TEXTS.items()),
+        ruled({name: rule.category for name, rule in rules.items()}, UNKNOWN_TYPE.category).alias("ChargeCategory"),
+        ruled({name: rule.frequency for name, rule in rules.items()}, UNKNOWN_TYPE.frequency).alias("ChargeFrequency"),
+        ruled({name: rule.commitment for name, rule in rules.items()}, None).alias("CommitmentDiscountStatus"),
+        pl.when(text("savingsPlan/SavingsPlanARN").is_not_null())
+        .then(pl.lit("Savings Plan"))
+        .when(text("reservation/ReservationARN").is_not_null())
+        .then(pl.lit("Reserved Instance"))
+        .alias("CommitmentDiscountType"),
+        pl.lit("AWS").alias("ProviderName"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("ChargeClass", "ResourceName", "ResourceType")),
+        _pricing(text).alias("PricingCategory"),
+        *_quantities(known, text),
+        text("lineItem/UnblendedCost").alias("billed"),
+        effective(0).alias("effective"),
+        effective(1).alias("effective_more"),
+        pl.when(pl.col("kind").is_in(listed))
+        .then(pl.lit("0"))
+        .otherwise(text("pricing/publicOnDemandCost"))
+        .alias("list"),
+        pl.lit(None, pl.String).alias("contracted"),
+        (_tags(tagged) if tagged else pl.lit(None, pl.String)).alias("Tags"),
+        # An open bill has no invoice yet: AWS may still restate it.
+        (text("bill/InvoiceId").is_null() if has("bill/InvoiceId") else pl.lit(None, pl.Boolean)).alias("x_Estimated"),
+        times["ChargePeriodStart"].dt.date().alias("x_ChargeDate"),
+    )
+    return TurnedRows(turned, _remarks(whole))
+
+
+def _term(rule: Rule, position: int, text: Text) -> pl.Expr:
+    if position >= len(rule.effective):
+        return pl.lit(None, pl.String)
+    name = rule.effective[position]
+    if name == ZERO:
+        return pl.lit("0")
+    column = text(name.removeprefix("-"))
+    return negated(column) if name.startswith("-") else column
+
+
+def _pricing(text: Text) -> pl.Expr:
+    term = text("pricing/term")
+    return (
+        pl.when(pl.col("kind").is_in(["SavingsPlanCoveredUsage", "DiscountedUsage"]) | (term == "Reserved"))
+        .then(pl.lit("Committed"))
+        .when(term == "Spot")
+        .then(pl.lit("Dynamic"))
+        .when(term == "OnDemand")
+        .then(pl.lit("Standard"))
+    )
+
+
+def _quantities(known: dict[str, str], text: Text) -> list[pl.Expr]:
+    name = known.get("lineItem/UsageAmount")
+    amount = quantity(name) if name else pl.lit(None, pl.Float64)
+    unit = text("pricing/unit")
+    used = pl.col("kind").is_in(["Usage", "SavingsPlanCoveredUsage", "DiscountedUsage"])
+    return [
+        amount.alias("PricingQuantity"),
+        pl.when(used).then(amount).alias("ConsumedQuantity"),
+        pl.when(used).then(unit).alias("ConsumedUnit"),
+    ]
+
+
+def _tags(tagged: dict[str, str]) -> pl.Expr:
+    """All tags that a row has as one JSON object; CUR 2.0's map already is one."""
+    maps = [name for name, key in tagged.items() if not key]
+    pairs = [
+        pl.when(pl.col(name).is_not_null()).then(
+            pl.lit(json.dumps(key) + ":")
+            + pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.strip_suffix("}")
+        )
+        for name, key in tagged.items()
+        if key
+    ]
+    if not pairs:
+        return pl.col(maps[0])
+    joined = pl.concat_str(pairs, separator=",", ignore_nulls=True)
+    return pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))
+
+
+def _remarks(whole: pl.DataFrame) -> dict[str, int]:
+    split = int(whole["split"].sum())
+    strange = whole.filter(~pl.col("kind").is_in([*RULES, "Fee of a reservation"]) & ~pl.col("split"))["kind"]
+    remarks = {"{n} rows of split cost allocation were left out: their parent rows bill the same.": split}
+    for name, count in strange.value_counts(sort=True).iter_rows():
+        remarks[f"{{n}} rows of line item type {name!r}, which is not known here, are kept as Adjustment."] = count
+    return remarks
+
+
+CUR_CSV = BillFormat(
+    name="cur-csv",
+    source="cur",
+    title="AWS Cost and Usage Report csv",
+    null_texts=("",),
+    needed=NEEDED,
+    missing=_missing,
+    wanted=_wanted,
+    turn=_turn,
+)

@@ -1,0 +1,94 @@
+"""FOCUS 1.0 (and later) csv to the lake's costs: the columns already carry the lake's names, so this checks and types
+them.
+
+In: text rows of a FOCUS export of any provider. Out: costs rows. Columns of the specification that the file lacks are
+null; the text ``NULL`` means null, as exports of the FOCUS sample write it. Source: FOCUS 1.0 column list;
+x_UsageType and x_Operation as AWS adds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from sagekeeper.collector.bill_format import (
+    AMOUNTS,
+    CATEGORIES,
+    BillFormat,
+    TurnedRows,
+    quantity,
+    refuse_bad_numbers,
+    refuse_bad_times,
+    refuse_empty,
+)
+from sagekeeper.collector.bill_text import ROW, BillText, utc_time
+from sagekeeper.core.tables import COSTS, UTC_TIME
+
+NEEDED = ("BilledCost", "EffectiveCost", "BillingCurrency", "ChargeCategory", "ChargePeriodStart")
+QUANTITIES = ("PricingQuantity", "ConsumedQuantity")
+TIMES = ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart", "BillingPeriodEnd")
+TYPE_COLUMNS = ("x_UsageType", "x_Operation")
+READ = tuple(name for name in COSTS.columns if not name.startswith("x_")) + TYPE_COLUMNS
+
+
+def _missing(columns: Sequence[str]) -> list[str]:
+    return [name for name in NEEDED if name not in columns]
+
+
+def _wanted(columns: Sequence[str]) -> list[str]:
+    return [name for name in READ if name in columns]
+
+
+def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
+    present = set(rows.columns)
+    amounts = [name for name in AMOUNTS if name in present]
+    refuse_empty(bill, rows, NEEDED[:4])
+    refuse_bad_numbers(bill, rows, [*amounts, *(name for name in QUANTITIES if name in present)])
+    unknown = pl.col("ChargeCategory").is_in(CATEGORIES).not_()
+    bill.refuse(rows, unknown, "ChargeCategory", f"which FOCUS does not know (it knows {', '.join(CATEGORIES)})")
+    times = {name: utc_time(name) for name in TIMES if name in present}
+    refuse_bad_times(bill, rows, times, ["ChargePeriodStart"])
+    foreign_tags = (
+        pl.col("Tags").is_not_null() & ~pl.col("Tags").str.contains(r"^\s*\{(?s:.*)\}\s*$")
+        if "Tags" in present
+        else pl.lit(value=False)
+    )
+    exact = [
+        (pl.col(name) if name in present else pl.lit(None, pl.String)).alias(terms[0])
+        for name, terms in AMOUNTS.items()
+    ]
+    turned = rows.select(
+        ROW,
+        *(_typed(name, present, times) for name in COSTS.columns if name in READ and name not in (*AMOUNTS, "Tags")),
+        *exact,
+        pl.lit(None, pl.String).alias("effective_more"),
+        pl.when(~foreign_tags).then("Tags" if "Tags" in present else None).cast(pl.String).alias("Tags"),
+        pl.lit(None, pl.String).alias("x_RecordType"),
+        pl.lit(None, pl.Boolean).alias("x_Estimated"),
+        times["ChargePeriodStart"].dt.date().alias("x_ChargeDate"),
+    )
+    others = turned.filter(pl.col("ProviderName") != "AWS")["ProviderName"].value_counts(sort=True)
+    counts = {f"{{n}} rows of {provider} are kept beside those of AWS.": n for provider, n in others.iter_rows()}
+    unread = int(rows.select(foreign_tags.sum()).item() or 0)
+    return TurnedRows(turned, counts | {"Tags of {n} rows are no JSON object and were left out.": unread})
+
+
+def _typed(name: str, present: set[str], times: dict[str, pl.Expr]) -> pl.Expr:
+    if name not in present:
+        return pl.lit(None, COSTS.columns[name]).alias(name)
+    if name in times:
+        return times[name].cast(UTC_TIME).alias(name)
+    return quantity(name).alias(name) if name in QUANTITIES else pl.col(name)
+
+
+FOCUS_CSV = BillFormat(
+    name="focus-csv",
+    source="focus",
+    title="FOCUS csv",
+    null_texts=("", "NULL"),
+    needed=NEEDED,
+    missing=_missing,
+    wanted=_wanted,
+    turn=_turn,
+)
