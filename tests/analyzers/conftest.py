@@ -195,6 +195,11 @@ def facts_of(as_of: datetime = AS_OF, **rows: list[dict[str, Any]]) -> Facts:
 @pytest.fixture
 def rows() -> SimpleNamespace:
     """The builders above, under one name."""
+    return builders()
+
+
+def builders() -> SimpleNamespace:
+    """The same for the tests of the recommender."""
     return SimpleNamespace(
         account=ACCOUNT,
         region=REGION,

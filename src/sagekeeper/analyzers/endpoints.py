@@ -1,0 +1,98 @@
+"""The endpoints that stand, one row each with what its configuration says: variants, how it is billed, tags, owner.
+
+In: `Facts` (the latest inventory). Out: a frame of endpoints, and for one of them a reference for people. An asynchronous or a
+serverless endpoint is marked as such: rules for real-time endpoints on instances do not hold for them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from sagekeeper.analyzers.attribution import owner
+from sagekeeper.analyzers.facts import Facts
+from sagekeeper.core.types import ResourceRef
+
+VARIANT = pl.Struct(
+    {
+        "VariantName": pl.String(),
+        "ModelName": pl.String(),
+        "InstanceType": pl.String(),
+        "InitialInstanceCount": pl.Int64(),
+        "VolumeSizeInGB": pl.Int64(),
+        "ServerlessConfig": pl.Struct({"MemorySizeInMB": pl.Int64()}),
+    }
+)
+DOCUMENT = pl.Struct(
+    {
+        "EndpointConfig": pl.Struct(
+            {
+                "EndpointConfigName": pl.String(),
+                "ProductionVariants": pl.List(VARIANT),
+                "ShadowProductionVariants": pl.List(VARIANT),
+                "AsyncInferenceConfig": pl.Struct({"OutputConfig": pl.Struct({"S3OutputPath": pl.String()})}),
+            }
+        ),
+        "ProductionVariants": pl.List(
+            pl.Struct(
+                {"VariantName": pl.String(), "CurrentInstanceCount": pl.Int64(), "DesiredInstanceCount": pl.Int64()}
+            )
+        ),
+    }
+)
+KEY = ("account", "region", "name")
+
+
+def standing(facts: Facts) -> pl.DataFrame:
+    """[account, region, name, arn, status, created_at, changed_at, config, tags, owner, variants, asynchronous, serverless,
+    real_time, instances]; ``instances`` counts all instances that run now."""
+    document = pl.col("document").struct
+    detail = pl.col("detail").struct
+    named = facts.inventory.filter(pl.col("kind") == "endpoint").with_columns(
+        document=pl.col("config").str.json_decode(DOCUMENT), owner=owner("tags", facts.owner_tags)
+    )
+    found = (
+        named.with_columns(detail=document.field("EndpointConfig"), running=document.field("ProductionVariants"))
+        .with_columns(
+            variants=pl.concat_list(
+                detail.field("ProductionVariants").fill_null([]), detail.field("ShadowProductionVariants").fill_null([])
+            ),
+            asynchronous=detail.field("AsyncInferenceConfig").is_not_null(),
+        )
+        .with_columns(
+            serverless=pl.col("variants")
+            .list.eval(pl.element().struct.field("ServerlessConfig").is_not_null())
+            .list.any(),
+            on_instances=pl.col("variants")
+            .list.eval(pl.element().struct.field("InstanceType").is_not_null())
+            .list.all()
+            & (pl.col("variants").list.len() > 0),
+            instances=pl.coalesce(
+                pl.col("running").list.eval(pl.element().struct.field("CurrentInstanceCount")).list.sum(),
+                pl.col("variants").list.eval(pl.element().struct.field("InitialInstanceCount")).list.sum(),
+            ),
+        )
+    )
+    real_time = ~pl.col("asynchronous") & ~pl.col("serverless") & pl.col("on_instances")
+    return found.with_columns(real_time=real_time).select(
+        *KEY, "arn", "status", "created_at", "changed_at", "config", "tags", "owner", "variants", "running",
+        "asynchronous", "serverless", "real_time", "instances",
+    )  # fmt: skip
+
+
+def reference(row: dict[str, Any]) -> ResourceRef:
+    """The endpoint of a row, as people and plans know it."""
+    return ResourceRef(
+        account=row["account"], region=row["region"], kind="endpoint", name=row["name"], arn=row["arn"] or ""
+    )
+
+
+def counts(row: dict[str, Any]) -> dict[str, int]:
+    """Instances per variant now: what runs, else what the configuration starts with."""
+    running = {item["VariantName"]: item["CurrentInstanceCount"] for item in row["running"] or []}
+    found = {
+        item["VariantName"]: running.get(item["VariantName"]) or item["InitialInstanceCount"]
+        for item in row["variants"]
+    }
+    return {name: int(count) for name, count in found.items() if count}
