@@ -1,0 +1,147 @@
+"""What the pages look at: each view of `reports/views` with this server's lake and ledger, remembered while nothing
+has changed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import polars as pl
+
+from sagekeeper.core.ledger.models import AuditRow
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS
+from sagekeeper.core.types import Finding, Recommendation
+from sagekeeper.dashboard.opened import moment, opened
+from sagekeeper.dashboard.remembered import remembered
+from sagekeeper.reports.views import activity, bills, findings, freshness, models, overview, proposals, resources, spend
+
+
+def cube(dataset: str) -> pl.DataFrame:
+    """`spend.load_cube` up to today."""
+    return _cube(dataset, moment().end_of_day)
+
+
+@remembered(DAILY_COSTS, spinner="Reading the bill …")
+def _cube(dataset: str, end_of_day: datetime) -> pl.DataFrame:
+    return spend.load_cube(opened().lake, dataset, end_of_day)
+
+
+def first_page() -> overview.Overview:
+    """`overview.overview` as of the full hour."""
+    return _first_page(moment().hour)
+
+
+@remembered(DAILY_COSTS, ledger=True, spinner="Adding up …")
+def _first_page(hour: datetime) -> overview.Overview:
+    here = opened()
+    return overview.overview(cube(spend.COST_EXPLORER), here.ledger, here.settings.budgets, hour)
+
+
+@remembered(DAILY_COSTS, ledger=True)
+def all_bills() -> list[bills.Bill]:
+    """`bills.bills`."""
+    return bills.bills(opened().lake, opened().ledger)
+
+
+@remembered(COSTS, DAILY_COSTS, spinner="Comparing with the bill …")
+def month_agreement(dataset: str) -> pl.DataFrame:
+    """`bills.month_agreement`."""
+    return bills.month_agreement(opened().lake, dataset)
+
+
+@remembered(COSTS, ledger=True, spinner="Comparing with the file …")
+def file_agreement(dataset: str) -> list[bills.FileTotal]:
+    """`bills.file_agreement` of an ingested file."""
+    file = next(bill.file for bill in all_bills() if bill.dataset == dataset)
+    return [] if file is None else bills.file_agreement(opened().lake, file)
+
+
+@remembered(DAILY_COSTS, spinner="Adding up resources …")
+def by_resource(dataset: str, currency: str, basis: spend.Basis, first: date, last: date) -> pl.DataFrame:
+    """`resources.by_resource`."""
+    return resources.by_resource(opened().lake, dataset, currency, basis, first, last)
+
+
+def resource_days(dataset: str, currency: str, basis: spend.Basis, first: date, last: date) -> pl.DataFrame:
+    """`resources.resource_days` of the largest resources, the rest summed."""
+    return _resource_days(dataset, currency, basis, first, last, moment().end_of_day)
+
+
+@remembered(DAILY_COSTS, spinner="Adding up resources …")
+def _resource_days(
+    dataset: str, currency: str, basis: spend.Basis, first: date, last: date, end_of_day: datetime
+) -> pl.DataFrame:
+    rows = resources.resource_days(opened().lake, dataset, currency, basis, first, last, end_of_day)
+    return spend.grouped(rows, "resource", "cost")
+
+
+def model_lines() -> list[models.ModelLine]:
+    """`models.model_lines` as of today."""
+    return _model_lines(moment().end_of_day)
+
+
+@remembered(FEATURE_PROFILES, ledger=True, spinner="Looking at the models …")
+def _model_lines(end_of_day: datetime) -> list[models.ModelLine]:
+    return models.model_lines(opened().lake, opened().ledger, end_of_day)
+
+
+def feature_profiles(key: models.ModelKey) -> pl.DataFrame:
+    """`models.feature_profiles` as of today."""
+    return _feature_profiles(key, moment().end_of_day)
+
+
+@remembered(FEATURE_PROFILES, spinner="Reading profiles …")
+def _feature_profiles(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
+    return models.feature_profiles(opened().lake, key, end_of_day)
+
+
+def violations(key: models.ModelKey) -> pl.DataFrame:
+    """`models.violations` as of today."""
+    return _violations(key, moment().end_of_day)
+
+
+@remembered(MONITOR_VIOLATIONS)
+def _violations(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
+    return models.violations(opened().lake, key, end_of_day)
+
+
+@remembered(ledger=True)
+def finding(fingerprint: str) -> Finding | None:
+    """`findings.finding`."""
+    return findings.finding(opened().ledger, fingerprint)
+
+
+@remembered(ledger=True)
+def proposal_lines() -> list[proposals.ProposalLine]:
+    """`proposals.proposal_lines`."""
+    return proposals.proposal_lines(opened().ledger)
+
+
+@remembered(ledger=True)
+def dismissed() -> list[proposals.Dismissed]:
+    """`proposals.dismissed`."""
+    return proposals.dismissed(opened().ledger)
+
+
+@remembered(ledger=True)
+def proposal(fingerprint: str) -> Recommendation | None:
+    """`proposals.proposal`."""
+    return proposals.proposal(opened().ledger, fingerprint)
+
+
+@remembered(ledger=True)
+def activities() -> list[activity.Activity]:
+    """`activity.activities`."""
+    return activity.activities(opened().ledger)
+
+
+@remembered(ledger=True)
+def audit_tail() -> list[AuditRow]:
+    """`activity.audit_tail`."""
+    return activity.audit_tail(opened().ledger)
+
+
+@remembered(ledger=True)
+def failures() -> list[freshness.Failure]:
+    """`freshness.failures`."""
+    return freshness.failures(opened().ledger)

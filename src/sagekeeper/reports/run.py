@@ -1,0 +1,89 @@
+"""Telling people: budget alerts when a threshold is reached, the digest once a week, each once and only once.
+
+In: ledger, lake, settings, ``as_of`` (what the letters speak of) and ``now`` (when they are sent). Out: what was told
+to whom. Run as often as you like: what went out is not sent again, what failed is tried again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.settings import Settings
+from sagekeeper.reports.budget_alert import alert_key, budget_letter
+from sagekeeper.reports.claims import any_sent
+from sagekeeper.reports.deliver import Told, deliver
+from sagekeeper.reports.digest import digest_letter, last_week, week_movers
+from sagekeeper.reports.mail import Letter
+from sagekeeper.reports.views.budgets import BudgetState, Threshold, all_budgets, budget_states
+from sagekeeper.reports.views.overview import overview
+from sagekeeper.reports.views.proposals import proposal_lines
+from sagekeeper.reports.views.resources import by_resource
+from sagekeeper.reports.views.spend import COST_EXPLORER, load_cube
+
+
+def send_budget_alerts(ledger: Ledger, lake: Lake, settings: Settings, as_of: datetime, now: datetime) -> list[Told]:
+    """Tell the recipients of every budget about each threshold it has reached this month."""
+    cube = load_cube(lake, COST_EXPLORER, as_of)
+    told: list[Told] = []
+    for state in budget_states(cube, all_budgets(ledger, settings.budgets), as_of):
+        for reached in _worth_telling(state):
+            if _more_was_told(ledger, state, reached):
+                continue
+            letter = _budget_letter(ledger, lake, settings, state, reached, as_of)
+            told += deliver(ledger, settings, "budget", letter, state.recipients, now)
+    return told
+
+
+def send_digest(ledger: Ledger, lake: Lake, settings: Settings, as_of: datetime, now: datetime) -> list[Told]:
+    """Send this week's digest. Without any bill there is nothing to tell."""
+    letter = compose_digest(ledger, lake, settings, as_of)
+    return [] if letter is None else deliver(ledger, settings, "digest", letter, settings.mail.digest_recipients, now)
+
+
+def compose_digest(ledger: Ledger, lake: Lake, settings: Settings, as_of: datetime) -> Letter | None:
+    """The digest as it would be sent."""
+    cube = load_cube(lake, COST_EXPLORER, as_of)
+    week = last_week(cube, as_of)
+    if week is None:
+        return None
+    resources = by_resource(lake, COST_EXPLORER, week.currency, "billed", week.first, week.last)
+    seen = overview(cube, ledger, settings.budgets, as_of)
+    return digest_letter(week, week_movers(resources), seen, settings.dashboard_url)
+
+
+def compose_budget_alerts(ledger: Ledger, lake: Lake, settings: Settings, as_of: datetime) -> list[Letter]:
+    """The alerts as they would be sent, told before or not."""
+    cube = load_cube(lake, COST_EXPLORER, as_of)
+    states = budget_states(cube, all_budgets(ledger, settings.budgets), as_of)
+    return [
+        _budget_letter(ledger, lake, settings, state, reached, as_of)
+        for state in states
+        for reached in _worth_telling(state)
+    ]
+
+
+def _worth_telling(state: BudgetState) -> list[Threshold]:
+    """Of each kind the highest threshold reached: who is told of 100 % need not be told of 80 % in the same minute.
+
+    A lower threshold that was passed earlier has had its own letter then. The forecast says nothing new once the money is spent.
+    """
+    spent_all = state.share is not None and state.share >= 1
+    kinds = ("actual",) if spent_all else ("actual", "forecast")
+    reached = [[item for item in state.thresholds if item.reached and item.kind == kind] for kind in kinds]
+    return [max(items, key=lambda item: item.percent) for items in reached if items]
+
+
+def _more_was_told(ledger: Ledger, state: BudgetState, reached: Threshold) -> bool:
+    """Whether a higher threshold of this kind went out already: a bill restated downwards is no news."""
+    higher = [item for item in state.thresholds if item.kind == reached.kind and item.percent > reached.percent]
+    return any(any_sent(ledger, f"{alert_key(state, item)}:") for item in higher)
+
+
+def _budget_letter(
+    ledger: Ledger, lake: Lake, settings: Settings, state: BudgetState, reached: Threshold, as_of: datetime
+) -> Letter:
+    last = state.upto or as_of.date()
+    resources = by_resource(lake, COST_EXPLORER, state.currency, "billed", state.month, last, state.limits)
+    return budget_letter(state, reached, resources, proposal_lines(ledger), settings.dashboard_url, as_of)

@@ -1,0 +1,133 @@
+"""Which bills there are, and whether what is shown adds up to them.
+
+In: the lake's `costs` (the bill's own rows) and `daily_costs` (what people look at), the ledger's ingested files with
+the totals that each file states. Out: one `Bill` per dataset, and comparisons to the cent. Bills are never added
+together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import polars as pl
+from sqlalchemy import select
+
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.ledger.models import IngestedFileRow
+from sagekeeper.core.tables import COSTS, DAILY_COSTS
+from sagekeeper.reports.views.spend import COST_EXPLORER
+
+CENT = Decimal("0.01")
+COST_COLUMNS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
+
+
+@dataclass(frozen=True)
+class Bill:
+    """One dataset that can be looked at."""
+
+    dataset: str
+    title: str
+    currency: str
+    first_day: date | None
+    last_day: date | None
+    file: IngestedFileRow | None = None
+
+
+def bills(lake: Lake, ledger: Ledger) -> list[Bill]:
+    """Cost Explorer first, then the files, newest first."""
+    spans = {
+        row["dataset"]: row
+        for row in lake.scan(DAILY_COSTS)
+        .group_by("dataset")
+        .agg(pl.col("day").min().alias("first"), pl.col("day").max().alias("last"), pl.col("currency").mode().first())
+        .collect()
+        .iter_rows(named=True)
+    }
+    with ledger.reading() as session:
+        files = list(session.scalars(select(IngestedFileRow).order_by(IngestedFileRow.ingested_at.desc())))
+    found = []
+    if COST_EXPLORER in spans:
+        span = spans[COST_EXPLORER]
+        found.append(Bill(COST_EXPLORER, "Cost Explorer", span["currency"], span["first"], span["last"]))
+    return found + [
+        Bill(row.dataset, f"File {row.file_name}", row.currency, row.first_day, row.last_day, row) for row in files
+    ]
+
+
+def month_agreement(lake: Lake, dataset: str) -> pl.DataFrame:
+    """[month, shown, bill, difference, effective, days, estimated]: what the pages and what the bill's rows sum to.
+
+    For Cost Explorer the bill's rows of a month are its own answer, to the cent; amounts here are rounded to cents once.
+    """
+    shown = (
+        lake.scan(DAILY_COSTS)
+        .filter(pl.col("dataset") == dataset)
+        .group_by(month=pl.col("day").dt.truncate("1mo"))
+        .agg(
+            shown=pl.col("billed_cost").sum().round(2),
+            effective=pl.col("effective_cost").sum().round(2),
+            days=pl.col("day").n_unique(),
+            estimated=pl.col("estimated").fill_null(value=False).any(),
+        )
+        .collect()
+    )
+    bill = (
+        lake.scan(COSTS)
+        .filter(pl.col("x_Dataset") == dataset)
+        .group_by(month=pl.col("x_ChargeDate").dt.truncate("1mo"))
+        .agg(bill=pl.col("BilledCost").sum().round(2))
+        .collect()
+    )
+    return (
+        bill.join(shown, on="month", how="full", coalesce=True)
+        .with_columns(difference=(pl.col("shown") - pl.col("bill")).round(2))
+        .sort("month", descending=True)
+        .select("month", "shown", "bill", "difference", "effective", "days", "estimated")
+    )
+
+
+@dataclass(frozen=True)
+class FileTotal:
+    """One charge category of a file: what the file states to its last digit, and what the lake sums to."""
+
+    category: str
+    rows: int
+    column: str
+    stated: Decimal
+    in_lake: float | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both are the same cent."""
+        return self.in_lake is not None and _cents(self.stated) == _cents(Decimal(repr(self.in_lake)))
+
+
+def file_agreement(lake: Lake, file: IngestedFileRow) -> list[FileTotal]:
+    """Each total that the file states beside the lake's sum of the same rows."""
+    sums = (
+        lake.scan(COSTS)
+        .filter(pl.col("x_Dataset") == file.dataset)
+        .group_by(pl.col("ChargeCategory").fill_null(""))
+        .agg(*(pl.col(column).sum() for column in COST_COLUMNS))
+        .collect()
+    )
+    in_lake = {row["ChargeCategory"]: row for row in sums.iter_rows(named=True)}
+    return [
+        FileTotal(
+            category=category,
+            rows=int(totals["rows"]),
+            column=column,
+            stated=Decimal(totals[column]),
+            in_lake=in_lake.get(category, {}).get(column),
+        )
+        for category, totals in sorted(file.totals.items())
+        for column in COST_COLUMNS
+        if totals.get(column) is not None
+    ]
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT, rounding=ROUND_HALF_EVEN)

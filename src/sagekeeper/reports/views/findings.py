@@ -1,0 +1,98 @@
+"""What is wrong: the open findings as short lines, and any one of them complete.
+
+In: the ledger. Out: `FindingLine`s, what is critical first, then the most money. Only a few fields are taken from
+each document (in the database), so that thousands of findings with long evidence do not slow a page down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.ledger.models import FindingEventRow, FindingRow
+from sagekeeper.core.types import Finding
+
+GRAVITY = {"critical": 4, "high": 3, "medium": 2, "low": 1, "info": 0}
+KIND_IN_WORDS = {
+    "idle_endpoint": "Idle endpoint",
+    "overspend": "Unusual spend",
+    "feature_drift": "Drift",
+    "monitor_violation": "Monitor violation",
+    "unattributed_cost": "Unattributed cost",
+}
+
+
+@dataclass(frozen=True)
+class FindingLine:
+    """A finding in one line."""
+
+    fingerprint: str
+    kind: str
+    account: str
+    region: str
+    resource_kind: str
+    resource_name: str
+    severity: str
+    impact_per_month: Decimal | None
+    currency: str
+    title: str
+    explanation: str
+    owner: str | None
+    provisional: bool
+    first_seen: datetime
+    last_seen: datetime
+
+    @property
+    def kind_in_words(self) -> str:
+        """The kind, said."""
+        return KIND_IN_WORDS.get(self.kind, self.kind.replace("_", " ").capitalize())
+
+
+def finding_lines(ledger: Ledger, kinds: Sequence[str] | None = None) -> list[FindingLine]:
+    """Open findings, of ``kinds`` only where given."""
+    document = FindingRow.document
+    wanted = select(
+        FindingRow.fingerprint,
+        FindingRow.kind,
+        FindingRow.account,
+        FindingRow.region,
+        FindingRow.resource_kind,
+        FindingRow.resource_name,
+        FindingRow.severity,
+        FindingRow.impact_per_month,
+        document["currency"].as_string(),
+        document["title"].as_string(),
+        document["explanation"].as_string(),
+        document["owner"].as_string(),
+        document["provisional"].as_boolean(),
+        FindingRow.first_seen,
+        FindingRow.last_seen,
+    ).where(FindingRow.state == "open")
+    if kinds is not None:
+        wanted = wanted.where(FindingRow.kind.in_(list(kinds)))
+    with ledger.reading() as session:
+        lines = [FindingLine(*row) for row in session.execute(wanted)]
+    return sorted(lines, key=_rank)
+
+
+def _rank(one: FindingLine) -> tuple[bool, Decimal, int, str]:
+    return one.severity != "critical", -(one.impact_per_month or Decimal(0)), -GRAVITY.get(one.severity, 0), one.title
+
+
+def finding(ledger: Ledger, fingerprint: str) -> Finding | None:
+    """One finding, complete."""
+    with ledger.reading() as session:
+        row = session.get(FindingRow, fingerprint)
+        return Finding.model_validate(row.document) if row else None
+
+
+def finding_history(ledger: Ledger, fingerprint: str) -> list[FindingEventRow]:
+    """What happened to a finding, oldest first."""
+    with ledger.reading() as session:
+        events = select(FindingEventRow).where(FindingEventRow.fingerprint == fingerprint).order_by(FindingEventRow.id)
+        return list(session.scalars(events))

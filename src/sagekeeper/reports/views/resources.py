@@ -1,0 +1,91 @@
+"""What single resources cost: the one question that is too large for the cost cube.
+
+In: `daily_costs` of one bill over a period. Out: one row per resource with its cost before and now, and the days of
+the largest. Rows that no resource could be given are one row, `UNATTRIBUTED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.tables import DAILY_COSTS
+from sagekeeper.reports.views.spend import COST_EXPLORER, PROVISIONAL_FOR, UNATTRIBUTED, Basis
+
+RESOURCE = ("account", "region", "resource_kind", "resource_name", "owner")
+
+
+def by_resource(
+    lake: Lake,
+    dataset: str,
+    currency: str,
+    basis: Basis,
+    first: date,
+    last: date,
+    scope: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """[account, region, resource_kind, resource_name, owner, cost, share, before, change, attribution], largest first.
+
+    ``scope`` restricts to an account or an owner, as a budget does.
+    """
+    length = (last - first).days + 1
+    earlier = first - timedelta(days=length)
+    amount = pl.col(f"{basis}_cost")
+    now = pl.col("day") >= first
+    rows = (
+        _rows(lake, dataset, currency, earlier, last)
+        .filter(*(pl.col(name) == value for name, value in (scope or {}).items() if value))
+        .group_by(RESOURCE)
+        .agg(
+            cost=amount.filter(now).sum(),
+            before=amount.filter(~now).sum(),
+            attribution=pl.col("attribution").filter(now).unique().sort().str.join(", "),
+            there=now.any(),
+        )
+        .filter("there")
+        .collect()
+    )
+    whole = float(rows["cost"].sum())
+    reaches_back = _first_day(lake, dataset) <= earlier
+    return (
+        rows.with_columns(
+            share=pl.col("cost") / whole if whole else pl.lit(None, pl.Float64()),
+            before=pl.col("before") if reaches_back else pl.lit(None, pl.Float64()),
+            resource_name=pl.col("resource_name").fill_null(UNATTRIBUTED),
+            owner=pl.col("owner").fill_null(UNATTRIBUTED),
+        )
+        .with_columns(change=pl.col("cost") - pl.col("before"))
+        .sort(pl.col("cost").abs(), descending=True)
+        .select(*RESOURCE, "cost", "share", "before", "change", "attribution")
+    )
+
+
+def resource_days(
+    lake: Lake, dataset: str, currency: str, basis: Basis, first: date, last: date, as_of: datetime
+) -> pl.DataFrame:
+    """[day, resource, cost, provisional]: to be given to `spend.grouped`."""
+    young = (pl.col("day") > (as_of - PROVISIONAL_FOR).date()) if dataset == COST_EXPLORER else pl.lit(value=False)
+    return (
+        _rows(lake, dataset, currency, first, last)
+        .group_by("day", pl.col("resource_name").alias("resource"))
+        .agg(
+            cost=pl.col(f"{basis}_cost").sum(),
+            provisional=pl.col("estimated").fill_null(value=False).any(),
+        )
+        .with_columns(pl.col("provisional") | young)
+        .collect()
+    )
+
+
+def _rows(lake: Lake, dataset: str, currency: str, first: date, last: date) -> pl.LazyFrame:
+    return lake.scan(DAILY_COSTS).filter(
+        (pl.col("dataset") == dataset) & pl.col("day").is_between(first, last) & (pl.col("currency") == currency)
+    )
+
+
+def _first_day(lake: Lake, dataset: str) -> date:
+    first = lake.scan(DAILY_COSTS).filter(pl.col("dataset") == dataset).select(pl.col("day").min()).collect().item()
+    return first if isinstance(first, date) else date.max

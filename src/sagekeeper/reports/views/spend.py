@@ -1,0 +1,152 @@
+"""The cost cube: what was spent per day, small enough to keep in memory and to answer every question but "which
+resource".
+
+In: `daily_costs` of one bill. Out: a frame in the schema `CUBE`, and sums over it. Names nobody could be given are
+the word `UNATTRIBUTED`, a row like any other, so that every sum is the bill's. A day younger than 48 h, or one that
+AWS calls estimated, is provisional (aws-facts: Cost Explorer restates for up to 48 h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.tables import DAILY_COSTS
+
+COST_EXPLORER = "cost-explorer"
+UNATTRIBUTED = "unattributed"
+OTHERS = "all others"
+PROVISIONAL_FOR = timedelta(hours=48)
+
+Basis = Literal["billed", "effective"]
+Dimension = Literal["service", "usage_family", "owner", "account", "region", "charge_category"]
+
+CUBE_KEYS = (
+    "day",
+    "account",
+    "region",
+    "service",
+    "charge_category",
+    "usage_family",
+    "owner",
+    "attribution",
+    "currency",
+)
+CUBE: dict[str, pl.DataType] = {
+    **{name: DAILY_COSTS.columns[name] for name in CUBE_KEYS},
+    "billed": pl.Float64(),
+    "effective": pl.Float64(),
+    "provisional": pl.Boolean(),
+}
+
+
+def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
+    """All days of one bill up to ``as_of``, without resources."""
+    young = (pl.col("day") > (as_of - PROVISIONAL_FOR).date()) if dataset == COST_EXPLORER else pl.lit(value=False)
+    return (
+        lake.scan(DAILY_COSTS)
+        .filter((pl.col("dataset") == dataset) & (pl.col("day") <= as_of.date()))
+        .group_by(CUBE_KEYS)
+        .agg(
+            pl.col("billed_cost").sum().alias("billed"),
+            pl.col("effective_cost").sum().alias("effective"),
+            pl.col("estimated").fill_null(value=False).any().alias("provisional"),
+        )
+        .with_columns(pl.col("provisional") | young, pl.col("owner").fill_null(UNATTRIBUTED))
+        .select(CUBE.keys())
+        .sort("day", "account", "service", "usage_family", "owner")
+        .collect()
+    )
+
+
+def main_currency(cube: pl.DataFrame) -> str:
+    """The currency most of the bill's rows are in; sums are never taken over two."""
+    if cube.is_empty():
+        return "USD"
+    return str(cube["currency"].value_counts(sort=True)["currency"][0])
+
+
+def between(cube: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """Days ``first`` to ``last``, both included."""
+    return cube.filter(pl.col("day").is_between(first, last))
+
+
+def total(cube: pl.DataFrame, basis: Basis) -> float | None:
+    """The sum, or None where there is no bill at all."""
+    return None if cube.is_empty() else float(cube[basis].sum())
+
+
+def per_day(cube: pl.DataFrame, basis: Basis) -> pl.DataFrame:
+    """[day, cost, provisional], one row per day of which there is a bill."""
+    return cube.group_by("day").agg(cost=pl.col(basis).sum(), provisional=pl.col("provisional").any()).sort("day")
+
+
+def grouped(rows: pl.DataFrame, by: str, basis: str, most: int = 7) -> pl.DataFrame:
+    """[day, group, cost, provisional]: the ``most`` largest groups, the rest as `OTHERS`, unattributed always by name.
+
+    ``rows`` is the cube, or any frame with day, provisional, the column ``by`` and the column ``basis``.
+    """
+    named = rows.with_columns(group=pl.col(by).fill_null(UNATTRIBUTED))
+    ranked = (
+        named.filter(pl.col("group") != UNATTRIBUTED)
+        .group_by("group")
+        .agg(pl.col(basis).sum().alias("sum"))
+        .sort(pl.col("sum").abs(), descending=True)
+    )
+    kept = ranked["group"].head(most).to_list() if ranked.height > most + 1 else ranked["group"].to_list()
+    return (
+        named.with_columns(
+            group=pl.when(pl.col("group").is_in([*kept, UNATTRIBUTED])).then("group").otherwise(pl.lit(OTHERS))
+        )
+        .group_by("day", "group")
+        .agg(cost=pl.col(basis).sum(), provisional=pl.col("provisional").any())
+        .sort("day", "group")
+    )
+
+
+def by_group(cube: pl.DataFrame, by: Dimension, basis: Basis, first: date, last: date) -> pl.DataFrame:
+    """[group, cost, share, before, change]: the period beside the equally long one before it, largest first.
+
+    ``before`` is null where the bill does not reach back over the whole earlier period: unknown, not zero.
+    """
+    length = (last - first).days + 1
+    earlier_first, earlier_last = first - timedelta(days=length), first - timedelta(days=1)
+    name = pl.col(by).fill_null(UNATTRIBUTED).alias("group")
+    now = between(cube, first, last).group_by(name).agg(cost=pl.col(basis).sum())
+    known = not cube.is_empty() and cube["day"].min() <= earlier_first  # type: ignore[operator]
+    then = between(cube, earlier_first, earlier_last).group_by(name).agg(before=pl.col(basis).sum())
+    both = now.join(then, on="group", how="full", coalesce=True).with_columns(pl.col("cost").fill_null(0.0))
+    whole = float(both["cost"].sum())
+    return (
+        both.with_columns(
+            share=pl.col("cost") / whole if whole else pl.lit(None, pl.Float64()),
+            before=pl.col("before").fill_null(0.0) if known else pl.lit(None, pl.Float64()),
+        )
+        .with_columns(change=pl.col("cost") - pl.col("before"))
+        .sort(pl.col("cost").abs(), descending=True)
+        .select("group", "cost", "share", "before", "change")
+    )
+
+
+def coarse(rows: pl.DataFrame, every: Literal["1d", "1mo"]) -> pl.DataFrame:
+    """A [day, group, cost, provisional] frame summed to months (or left as it is)."""
+    return (
+        rows.with_columns(pl.col("day").dt.truncate(every))
+        .group_by("day", "group")
+        .agg(pl.col("cost").sum(), pl.col("provisional").any())
+        .sort("day", "group")
+    )
+
+
+def missing_days(cube: pl.DataFrame, first: date, last: date) -> list[date]:
+    """Days from ``first`` to ``last`` that the bill says nothing about: gaps, not zeros."""
+    there = set(cube["day"].unique().to_list())
+    return [day for day in _days(first, last) if day not in there]
+
+
+def _days(first: date, last: date) -> Sequence[date]:
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
