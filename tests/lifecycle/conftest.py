@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from sagekeeper.core.settings import Account, Aws, Lifecycle, Settings
 from sagekeeper.core.types import (
     DeleteEndpoint,
     Gate,
+    Money,
     Recommendation,
     ResourceRef,
     Saving,
@@ -65,7 +65,7 @@ class AwsAccount:
         found = []
         for entry in self.simulator.journal():
             named = entry.get("parameters", {}).get("EndpointName")
-            if entry["operation"] in wanted and named == name and entry.get("status", 200) < 400:
+            if entry["operation"] in wanted and named == name:
                 found.append(entry["operation"])
         return found
 
@@ -120,7 +120,7 @@ class AwsAccount:
         for _ in range(50):
             if self.client().describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService":
                 return
-            self.simulator.advance(minutes=10)
+            self.simulator.advance(seconds=30)
         raise AssertionError(f"{name} does not come into service")
 
     def _scale(self, name: str) -> None:
@@ -169,14 +169,12 @@ class AwsAccount:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccount]:
     """The simulated account, small, in its own process."""
     process = pytest.importorskip("sagekeeper.simulator.process", reason="the simulator is not in this checkout")
-    from sagekeeper.simulator.client import Simulator
-
     state_dir = tmp_path_factory.mktemp("account")
-    with pytest.MonkeyPatch.context() as environment, process.start(state_dir, scale="small") as started:
+    with pytest.MonkeyPatch.context() as environment, process.start(state_dir, scale="small", speed=60) as started:
         environment.setenv("AWS_ACCESS_KEY_ID", "test")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
         settings = settings_for(started.url)
-        yield AwsAccount(Simulator(started.url), settings, AwsSessions(settings.aws), state_dir)
+        yield AwsAccount(started, settings, AwsSessions(settings.aws), state_dir)
 
 
 def settings_for(url: str, **lifecycle: Any) -> Settings:
@@ -200,10 +198,12 @@ def settings_for(url: str, **lifecycle: Any) -> Settings:
     )
 
 
-def delete_wish(aws: AwsAccount, endpoint: str, *, gates: list[Gate] | None = None) -> Recommendation:
+def delete_wish(
+    aws: AwsAccount, endpoint: str, *, gates: list[Gate] | None = None, per_month: float = 167.90
+) -> Recommendation:
     """ "Delete this endpoint", as the idle lever would say it."""
     ref = ResourceRef(account=ACCOUNT, region=REGION, kind="endpoint", name=endpoint)
-    return _wish(aws, "idle_endpoint", ref, DeleteEndpoint(endpoint=ref), gates)
+    return _wish(aws, "idle_endpoint", ref, DeleteEndpoint(endpoint=ref), gates, per_month)
 
 
 def update_wish(
@@ -220,7 +220,14 @@ def update_wish(
     return _wish(aws, "smaller_instance", ref, UpdateEndpoint(endpoint=ref, variants=[target]), gates)
 
 
-def _wish(aws: AwsAccount, lever: str, ref: ResourceRef, change: Any, gates: list[Gate] | None) -> Recommendation:
+def _wish(
+    aws: AwsAccount,
+    lever: str,
+    ref: ResourceRef,
+    change: Any,
+    gates: list[Gate] | None,
+    per_month: float = 167.90,
+) -> Recommendation:
     return Recommendation(
         fingerprint=fingerprint(lever, ref.name),
         version=fingerprint(ref.name, "1"),
@@ -230,11 +237,11 @@ def _wish(aws: AwsAccount, lever: str, ref: ResourceRef, change: Any, gates: lis
         explanation="A test wants it.",
         current=[],
         proposed=[],
-        cost_per_month=Decimal("167.90"),
+        cost_per_month=Money.of(per_month).amount,
         saving=Saving(
-            low=Decimal(150),
-            expected=Decimal("167.90"),
-            high=Decimal(170),
+            low=Money.of(per_month * 0.98).amount,
+            expected=Money.of(per_month).amount,
+            high=Money.of(per_month * 1.02).amount,
             basis="billed",
             certainty="measured",
         ),

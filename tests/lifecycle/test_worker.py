@@ -16,7 +16,7 @@ from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import ActionRow, RecommendationRow
 from sagekeeper.core.ledger.queue import approve_action, request_action, request_undo
-from sagekeeper.core.types import Gate
+from sagekeeper.core.types import Gate, Recommendation
 from sagekeeper.lifecycle.plan import make_plan
 from sagekeeper.lifecycle.worker import Worker
 
@@ -157,9 +157,8 @@ def test_an_endpoint_that_changed_since_the_plan_is_left_alone(sqlite_ledger: Le
     action = ask(sqlite_ledger, aws, delete_wish(aws, name), approve=False)
     worker = worker_for(sqlite_ledger, lake, aws)
     until(worker, sqlite_ledger, action, "planned")
-    aws.simulator.advance(minutes=1)
+    aws.simulator.advance(seconds=60)
     aws.client().update_endpoint(EndpointName=name, EndpointConfigName=f"{name}-config")
-    time.sleep(0.5)
     aws.until_in_service(name)
     approve_action(sqlite_ledger, action, "grace", aws.clock())
     until(worker, sqlite_ledger, action, "refused")
@@ -167,27 +166,58 @@ def test_an_endpoint_that_changed_since_the_plan_is_left_alone(sqlite_ledger: Le
     assert changed(aws, name) == ["UpdateEndpoint"]  # that somebody's
 
 
-def test_an_endpoint_that_got_a_request_is_not_deleted(sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount):
-    name = aws.endpoint("woken")
-    aws.client("cloudwatch").put_metric_data(
-        Namespace="AWS/SageMaker",
-        MetricData=[
-            {
-                "MetricName": "Invocations",
-                "Dimensions": [
-                    {"Name": "EndpointName", "Value": name},
-                    {"Name": "VariantName", "Value": "AllTraffic"},
-                ],
-                "Timestamp": aws.clock() - timedelta(minutes=10),
-                "Value": 3.0,
-                "Unit": "Count",
-            }
-        ],
-    )
-    action = ask(sqlite_ledger, aws, delete_wish(aws, name))
+def test_an_endpoint_that_is_asked_for_answers_is_not_deleted(sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount):
+    action = approved_by_hand(sqlite_ledger, lake, aws, delete_wish(aws, "house-price-regression"))
     until(worker_for(sqlite_ledger, lake, aws), sqlite_ledger, action, "refused")
-    assert "got 3 requests" in (action_of(sqlite_ledger, action).message or "")
-    assert changed(aws, name) == []
+    assert "it is not idle" in (action_of(sqlite_ledger, action).message or "")
+    assert aws.operations("house-price-regression", *CHANGES) == []
+
+
+def approved_by_hand(ledger: Ledger, lake: Lake, aws: AwsAccount, wish: Recommendation) -> int:
+    """The action, approved by a person who has seen the plan (these endpoints are production)."""
+    action = ask(ledger, aws, wish, approve=False)
+    until(worker_for(ledger, lake, aws), ledger, action, "planned")
+    approve_action(ledger, action, "grace", aws.clock())
+    return action
+
+
+def test_an_update_under_which_the_endpoint_stays_healthy_is_kept(sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount):
+    wish = update_wish(aws, "price-elasticity", instance_type="ml.m5.2xlarge")
+    action = approved_by_hand(sqlite_ledger, lake, aws, wish)
+    worker = worker_for(sqlite_ledger, lake, aws)
+    settle(aws, worker, sqlite_ledger, action, "watching")
+    aws.simulator.advance(hours=3)
+    worker.run_once()
+    found = action_of(sqlite_ledger, action)
+    assert found.state == "watching"
+    assert found.health is not None and found.health["last"]["state"] == "healthy"
+    assert found.health["last"]["periods_with_requests"] >= 30
+    aws.simulator.advance(hours=22)
+    until(worker, sqlite_ledger, action, "applied")
+    assert aws.operations("price-elasticity", *CHANGES) == ["UpdateEndpoint"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"), [("latency_after_update", "p95 latency"), ("errors_after_update", "5XX rate")]
+)
+def test_an_update_under_which_health_falls_is_rolled_back_and_says_what_fell_and_how_far(
+    sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount, fault: str, named: str
+):
+    name = "sentiment-bert"
+    before = aws.client().describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    done_before = len(aws.operations(name, *CHANGES))
+    wish = update_wish(aws, name, instance_type="ml.g5.xlarge")
+    action = approved_by_hand(sqlite_ledger, lake, aws, wish)
+    aws.simulator.set_fault(name, fault)
+    worker = worker_for(sqlite_ledger, lake, aws)
+    settle(aws, worker, sqlite_ledger, action, "rolled_back")
+    aws.simulator.set_fault(name, None)
+    message = action_of(sqlite_ledger, action).message or ""
+    assert message.startswith(f"Health fell: {named} of variant AllTraffic was ")
+    assert "limit" in message and message.endswith("Everything is as it was before.")
+    assert aws.client().describe_endpoint(EndpointName=name)["EndpointConfigName"] == before
+    assert aws.operations(name, *CHANGES)[done_before:] == ["UpdateEndpoint", "UpdateEndpoint"]
+    assert recommendation_state(sqlite_ledger, wish.fingerprint) == "open"
 
 
 def test_a_resource_is_changed_at_most_once_in_24_hours(sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount):
@@ -209,7 +239,7 @@ def test_a_refused_action_can_be_asked_for_again_but_its_old_approval_is_used_up
     action = ask(sqlite_ledger, aws, wish, approve=False)
     approve_action(sqlite_ledger, action, "grace", aws.clock())
     until(worker_for(sqlite_ledger, lake, aws, enabled=False), sqlite_ledger, action, "refused")
-    aws.simulator.advance(minutes=1)
+    aws.simulator.advance(seconds=60)
     again, made = request_action(sqlite_ledger, wish.fingerprint, wish.version, "ada", aws.clock())
     assert (again.id, made, again.approved_at) == (action, True, None)
     worker = worker_for(sqlite_ledger, lake, aws)
@@ -269,7 +299,7 @@ def test_an_undo_does_not_touch_an_endpoint_that_somebody_else_made_meanwhile(
     action = ask(sqlite_ledger, aws, delete_wish(aws, name))
     worker = worker_for(sqlite_ledger, lake, aws)
     until(worker, sqlite_ledger, action, "applied")
-    aws.simulator.advance(minutes=1)
+    aws.simulator.advance(seconds=60)
     aws.client().create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-config")
     aws.until_in_service(name)
     request_undo(sqlite_ledger, action, "ada", aws.clock())
@@ -287,7 +317,7 @@ def settle(aws: AwsAccount, worker: Worker, ledger: Ledger, action: int, *states
         if action_of(ledger, action).state in states:
             return
         time.sleep(0.1)
-        aws.simulator.advance(minutes=2)
+        aws.simulator.advance(seconds=120)
     found = action_of(ledger, action)
     raise AssertionError(f"{found.state}: {found.message}")
 
@@ -347,13 +377,20 @@ def test_two_workers_of_different_and_of_equal_name_make_one_operation(ledger: L
     assert [changed(aws, name) for name in names] == [["DeleteEndpoint"]] * 3
 
 
-def test_a_change_that_aws_refuses_is_taken_back_and_says_why(sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount):
+def test_a_configuration_of_the_same_name_with_other_content_stops_the_change_before_anything_is_touched(
+    sqlite_ledger: Ledger, lake: Lake, aws: AwsAccount
+):
     name = aws.endpoint("impossible", scaling=True)
-    action = ask(sqlite_ledger, aws, update_wish(aws, name, instance_type="ml.nonsense.large"))
-    worker = worker_for(sqlite_ledger, lake, aws)
-    until(worker, sqlite_ledger, action, "failed", "rolled_back")
+    wish = update_wish(aws, name)
+    planned = make_plan(wish, aws.sessions, aws.clock()).steps[0].call.parameters
+    [variant] = planned["ProductionVariants"]
+    aws.client().create_endpoint_config(**planned | {"ProductionVariants": [variant | {"InitialInstanceCount": 7}]})
+    action = ask(sqlite_ledger, aws, wish)
+    until(worker_for(sqlite_ledger, lake, aws), sqlite_ledger, action, "failed", "rolled_back")
     found = action_of(sqlite_ledger, action)
-    assert "CreateEndpointConfig failed" in (found.message or "")
+    assert found.state == "failed"
+    assert "exists with other content" in (found.message or "")
+    assert "Nothing was changed" in (found.message or "")
     assert changed(aws, name) == []
     targets = aws.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="sagemaker", ResourceIds=[f"endpoint/{name}/variant/AllTraffic"]

@@ -207,7 +207,8 @@ class StepRunner:
                 detail = {"call": call.call.model_dump(mode="json"), "step": call.name, "attempt": row.attempts}
                 event = f"{row.direction}: {call.call.operation}"
                 audit(session, now, f"worker {self._owner}", event, action.resource_name, detail, action.id)
-        self._observe(f"{row.direction} {row.position}: {state}")
+        said = "accepted" if state == "started" and (outcome or "").startswith(ACCEPTED) else state
+        self._observe(f"{row.direction} {row.position}: {said}")
 
 
 def plan_rows(session: Session, action_id: int, steps: list[Step], direction: Direction) -> None:
