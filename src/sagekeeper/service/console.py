@@ -69,7 +69,11 @@ class Output:
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
         )
-        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bars:
+        stderr = Console(stderr=True)
+        bars_of = Progress(
+            *columns, TimeElapsedColumn(), console=stderr, transient=True, disable=not stderr.is_terminal
+        )
+        with bars_of as bars:
             task = bars.add_task(title, total=1.0)
 
             def tell(what: str, done: float) -> None:
@@ -97,7 +101,9 @@ def as_jsonable(value: object) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, (Decimal, Path)):
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 

@@ -60,12 +60,12 @@ def latest_inventory(lake: Lake, today: date) -> pl.DataFrame:
 
 
 def inventory_ever(lake: Lake, today: date) -> pl.DataFrame:
-    """The last observation of everything that ever stood: old bills are about resources that are gone."""
+    """The last observation of each life of everything that ever stood: old bills are about what is gone, or came back."""
     return (
         lake.scan(INVENTORY)
         .filter(pl.col("observed_on") <= today)
         .sort("observed_on")
-        .group_by("account", "region", "kind", "name", maintain_order=True)
+        .group_by("account", "region", "kind", "name", "created_at", maintain_order=True)
         .last()
         .select(INVENTORY.columns.keys())
         .collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,16 +65,18 @@ def ingest(
     if dataset is not None and len(files) > 1:
         raise BadInput("--dataset names one bill, and more than one file is given. Ingest them one by one.")
     out = Output(as_json)
-    reports = []
+    reports: list[IngestReport] = []
     with open_house() as house:
-        for file in files:
-            with out.progress(f"reading {file.name}"):
-                report = ingest_file(file, house.lake, house.ledger, house.clock(), dataset)
-            reports.append(report)
-            _show(out, report)
-        if any(report.changed for report in reports):
-            with out.progress("attributing costs"):
-                refresh_daily_costs(house.lake, house.ledger, house.settings, house.clock())
+        try:
+            for file in files:
+                with out.progress(f"reading {file.name}"):
+                    reports.append(ingest_file(file, house.lake, house.ledger, house.clock(), dataset))
+                _show(out, reports[-1])
+        finally:
+            # A wrong file stops the command; those before it are in the lake and are attributed all the same.
+            if any(report.changed for report in reports):
+                with out.progress("attributing costs"):
+                    refresh_daily_costs(house.lake, house.ledger, house.settings, house.clock())
     out.give({"files": reports})
     out.say("The dashboard shows it under Costs. Next: sagekeeper dashboard")
 
@@ -150,7 +153,9 @@ def _need_accounts(house: House) -> None:
 
 def _show(out: Output, report: IngestReport) -> None:
     columns = list(dict.fromkeys(column for totals in report.totals.values() for column in totals))
-    rows = [(category, *(totals.get(column) for column in columns)) for category, totals in report.totals.items()]
+    rows = [
+        (category, *(_exact(totals.get(column)) for column in columns)) for category, totals in report.totals.items()
+    ]
     span = f"{report.rows} rows, {report.first_day} to {report.last_day}, {report.currency}, {report.format}"
     out.table(f"{report.file_name} ({span})", ("charge category", *(f"{column}>" for column in columns)), rows)
     for note in report.notes:
@@ -158,6 +163,11 @@ def _show(out: Output, report: IngestReport) -> None:
     out.say(
         f"In the lake as {report.dataset}." if report.changed else f"Nothing new: {report.dataset} was in the lake."
     )
+
+
+def _exact(amount: Decimal | None) -> str:
+    """All digits that the file states, never in exponents."""
+    return "not stated" if amount is None else f"{amount:f}"
 
 
 def _show_parts(out: Output, parts: list[PartOutcome]) -> None:

@@ -1,0 +1,84 @@
+"""`sagekeeper ingest` on real bills: every digit that the file states, by charge category."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.tables import COSTS, DAILY_COSTS
+from sagekeeper.service.cli import run
+
+Said = tuple[int, str, str]
+
+
+@pytest.fixture
+def sagekeeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: object) -> Said:
+        code = run([str(word) for word in words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return command
+
+
+def test_the_totals_of_a_focus_file_are_the_files_own_to_the_last_digit(
+    sagekeeper: Callable[..., Said], shared_data: Path, tmp_path: Path
+) -> None:
+    file = shared_data / "billing" / "focus_sample" / "focus_sample.csv"
+    stated: dict[str, Decimal] = defaultdict(Decimal)
+    with file.open(newline="") as rows:
+        for row in csv.DictReader(rows):
+            stated[row["ChargeCategory"]] += Decimal(row["BilledCost"])
+    code, out, err = sagekeeper("ingest", file, "--json")
+    assert code == 0, err
+    told = json.loads(out)["files"][0]
+    assert {name: Decimal(total["BilledCost"]) for name, total in told["totals"].items()} == stated
+    assert "E" not in "".join(total["BilledCost"] for total in told["totals"].values())
+    attributed = Lake(tmp_path / ".sagekeeper" / "lake").scan(DAILY_COSTS).filter(pl.col("dataset") == told["dataset"])
+    assert attributed.select("billed_cost").sum().collect().item() == pytest.approx(
+        float(sum(stated.values())), abs=1e-9
+    )
+    shown = sagekeeper("ingest", file)[1]
+    assert all(f"{amount:f}" in shown for amount in stated.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("cut.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b", "cut.csv.gz"),
+        ("other.csv", b"a,b\n1,2\n", "other.csv"),
+        ("nothing.csv", b"", "nothing.csv"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence_with_exit_code_2_and_leaves_the_lake_as_it_was(
+    sagekeeper: Callable[..., Said], tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, out, err = sagekeeper("ingest", tmp_path / name)
+    assert code == 2
+    assert out == ""
+    assert said in err
+    assert "Traceback" not in err
+    assert Lake(tmp_path / ".sagekeeper" / "lake").version(COSTS) is None
+
+
+def test_a_missing_file_is_bad_input(sagekeeper: Callable[..., Said]) -> None:
+    code, _, err = sagekeeper("ingest", "nowhere.csv")
+    assert code == 2
+    assert "nowhere.csv" in err
+
+
+def test_one_name_for_two_bills_is_bad_input(sagekeeper: Callable[..., Said]) -> None:
+    assert sagekeeper("ingest", "a.csv", "b.csv", "--dataset", "mine")[0] == 2
