@@ -1,0 +1,154 @@
+"""Drift is called when it is real, matters and stays; too few records is unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import datasketches
+import numpy as np
+import pytest
+
+from sagekeeper.analyzers.drift import Settings, find, judge
+from sagekeeper.analyzers.facts import Facts
+
+TODAY = date(2026, 11, 20)
+
+
+def profile(rows: SimpleNamespace, feature: str, values: Any, day: date | None, missing: int = 0) -> dict[str, Any]:
+    """A baseline (``day`` None) or one captured day."""
+    numeric = isinstance(values, np.ndarray)
+    start = datetime(2026, 9, 1, tzinfo=UTC) if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+    sketch = datasketches.kll_doubles_sketch(200)
+    if numeric:
+        sketch.update(values)
+    present = len(values) if numeric else sum(values.values())
+    return {
+        "account": rows.account,
+        "region": rows.region,
+        "endpoint": "house",
+        "variant": "" if day is None else "AllTraffic",
+        "feature": feature,
+        "role": "baseline" if day is None else "capture",
+        "window_start": start,
+        "window_end": start + timedelta(hours=24),
+        "day": start.date(),
+        "type": "numeric" if numeric else "categorical",
+        "records": present + missing,
+        "missing": missing,
+        "sketch": sketch.serialize() if numeric else None,
+        "categories": None if numeric else json.dumps(values),
+    }
+
+
+def world(rows: SimpleNamespace, income: Callable[[date], np.ndarray], days: int = 10, **more: Any) -> Facts:
+    """Ten captured days of an endpoint with the features income, age and place; age and place never change."""
+    rng = np.random.default_rng(8)
+    place = {"INLAND": 300, "COAST": 500}
+    profiles = [
+        profile(rows, "income", rng.normal(4, 2, 5000), None),
+        profile(rows, "age", rng.normal(30, 12, 5000), None),
+        profile(rows, "place", {"INLAND": 1900, "COAST": 3100}, None),
+    ]
+    for n in range(days, 0, -1):
+        day = TODAY - timedelta(days=n)
+        values = income(day)
+        profiles += [
+            profile(rows, "income", values, day, **more),
+            profile(rows, "age", rng.normal(30, 12, len(values)), day),
+            profile(rows, "place", place, day),
+        ]
+    return rows.facts(feature_profiles=profiles, inventory=[rows.endpoint("house", tags={"owner": "deniz"})])
+
+
+def draw(mean: float, count: int = 800, seed: int = 0) -> np.ndarray:
+    """Incomes around ``mean``."""
+    return np.random.default_rng(seed).normal(mean, 2, count)
+
+
+def statuses(facts: Facts) -> dict[str, str]:
+    """Status by feature."""
+    return {one.feature: one.status for one in judge(facts, Settings())}
+
+
+def test_a_lasting_shift_is_found_with_its_feature_and_its_first_day(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(5.6 if day >= date(2026, 11, 15) else 4.0, seed=day.day))
+    (finding,) = find(facts, Settings())
+    assert statuses(facts) == {"income": "drift", "age": "stable", "place": "stable"}
+    assert (finding.subject.name, finding.owner, finding.severity) == ("house", "deniz", "medium")
+    assert finding.first_seen == datetime(2026, 11, 15, tzinfo=UTC)
+    assert [figure.label for figure in finding.evidence.figures] == ["income"]
+    # A shift of 0.8 standard deviations: 2 x Phi(0.4) - 1 = 0.31.
+    assert finding.evidence.figures[0].value == pytest.approx(0.31, abs=0.03)
+    assert len(finding.evidence.series[0].points) == 10
+    assert "income" in finding.explanation
+
+
+def test_nothing_changed_gives_no_finding(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(4.0, seed=day.day))
+    assert find(facts, Settings()) == []
+    assert set(statuses(facts).values()) == {"stable"}
+
+
+def test_a_certain_but_small_shift_does_not_matter(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(4.3, count=20_000, seed=day.day))
+    assert statuses(facts)["income"] == "stable"
+
+
+def test_one_odd_day_is_not_drift(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(7.0 if day == date(2026, 11, 18) else 4.0, seed=day.day))
+    assert statuses(facts)["income"] == "stable"
+    assert find(facts, Settings()) == []
+
+
+def test_too_few_records_is_unknown_and_not_no_drift(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(9.0, count=40, seed=day.day))
+    assert statuses(facts)["income"] == "unknown"
+    assert find(facts, Settings()) == []
+
+
+def test_a_feature_without_baseline_or_without_captures_is_unknown(rows: SimpleNamespace) -> None:
+    rng = np.random.default_rng(1)
+    facts = rows.facts(
+        feature_profiles=[
+            profile(rows, "gone", rng.normal(0, 1, 1000), None),
+            profile(rows, "new", rng.normal(0, 1, 1000), TODAY - timedelta(days=1)),
+        ]
+    )
+    assert statuses(facts) == {"gone": "unknown", "new": "unknown"}
+
+
+def test_values_that_go_missing_are_drift_of_their_own(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(4.0, seed=day.day), missing=200)
+    (finding,) = find(facts, Settings())
+    assert finding.evidence.figures[0].unit == "share missing"
+    assert finding.evidence.figures[0].value == pytest.approx(0.2, abs=0.01)
+
+
+def test_numbers_where_categories_were_is_unknown_and_said(rows: SimpleNamespace) -> None:
+    day = TODAY - timedelta(days=1)
+    facts = rows.facts(
+        feature_profiles=[profile(rows, "f", {"a": 900}, None), profile(rows, "f", np.arange(900.0), day)]
+    )
+    (verdict,) = judge(facts, Settings())
+    assert verdict.status == "unknown" and "numbers" in verdict.why
+
+
+def test_captures_after_as_of_are_not_read(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(5.6 if day >= date(2026, 11, 15) else 4.0, seed=day.day))
+    earlier = rows.facts(as_of=datetime(2026, 11, 14, 8, tzinfo=UTC))
+    assert find(Facts(**{**facts.__dict__, "as_of": earlier.as_of}), Settings()) == []
+
+
+def test_no_drift_is_called_among_thirty_features_that_did_not_change(rows: SimpleNamespace) -> None:
+    rng = np.random.default_rng(30)
+    profiles = []
+    for n in range(30):
+        profiles.append(profile(rows, f"f{n}", rng.lognormal(0, 2, 1000), None))
+        profiles += [
+            profile(rows, f"f{n}", rng.lognormal(0, 2, 150), TODAY - timedelta(days=back)) for back in (1, 2, 3)
+        ]
+    assert find(rows.facts(feature_profiles=profiles), Settings()) == []
