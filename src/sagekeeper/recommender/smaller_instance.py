@@ -1,8 +1,9 @@
 """Endpoints on bigger machines than their busiest hours need: the same number of smaller ones.
 
-In: hourly CPU, memory and GPU readings per variant over the window (percent of the whole machine), prices. Out: one proposal per endpoint
-to move its oversized variants. Rules R03 (CPU) and R04 (GPU). A candidate's load is the observed one scaled by cores, by memory and by
-GPU; it must leave headroom. Readings from before the endpoint's last change are about other machines and are never used.
+In: hourly CPU, memory and GPU readings per variant over the window (percent of the whole machine), prices. Out: one proposal per
+endpoint to move its oversized variants. Rules R03 (CPU) and R04 (GPU). A candidate's load is the observed one scaled by cores,
+by memory and by GPU; it must leave headroom. Readings from before the endpoint's last change are about other machines and are
+never used.
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ def _loads(facts: Facts, starts: Any, ends: Any) -> dict[tuple[str, str, str], d
     loads: dict[tuple[str, str, str], dict[str, Load]] = {}
     for row in found.iter_rows(named=True):
         key = (row.pop("account"), row.pop("region"), row.pop("resource_name"))
-        loads.setdefault(key, {})[row.pop("variant")] = Load(**row)
+        variant = row.pop("variant")
+        loads.setdefault(key, {})[variant] = Load(**row)
     return loads
 
 
