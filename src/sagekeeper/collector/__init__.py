@@ -1,0 +1,18 @@
+"""AWS into the lake: a source is one file and one line here. Later ones read what earlier ones found."""
+
+from __future__ import annotations
+
+from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
+from sagekeeper.collector.cost_explorer import COST_EXPLORER
+from sagekeeper.collector.prices import PRICE_TABLE
+from sagekeeper.collector.sagemaker_inventory import SAGEMAKER_INVENTORY
+from sagekeeper.collector.sagemaker_jobs import SAGEMAKER_JOBS
+from sagekeeper.collector.source import Source
+
+SOURCES: tuple[Source, ...] = (
+    PRICE_TABLE,
+    COST_EXPLORER,
+    SAGEMAKER_INVENTORY,
+    SAGEMAKER_JOBS,
+    CLOUDWATCH_METRICS,
+)
