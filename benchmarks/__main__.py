@@ -1,0 +1,9 @@
+"""``make bench``: run every benchmark and print its ratios."""
+
+from __future__ import annotations
+
+from benchmarks import ingest, lake_replace
+
+if __name__ == "__main__":
+    for benchmark in (ingest, lake_replace):
+        benchmark.main()
