@@ -1,8 +1,14 @@
 """The questions that are asked of the facts, in the order they are asked. Adding one: a file, and a line here."""
 
-from sagekeeper.analyzers import drift, idle
+from sagekeeper.analyzers import drift, idle, monitor, overspend, unattributed
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 
-ANALYZERS: tuple[Analyzer, ...] = (idle.ANALYZER, drift.ANALYZER)
+ANALYZERS: tuple[Analyzer, ...] = (
+    idle.ANALYZER,
+    overspend.ANALYZER,
+    drift.ANALYZER,
+    monitor.ANALYZER,
+    unattributed.ANALYZER,
+)
 
 __all__ = ["ANALYZERS", "Analyzer", "AnalyzerSettings", "Facts"]

@@ -1,0 +1,303 @@
+"""Overspend: what costs more than it used to, where exactly, since when, and what that comes to.
+
+In: daily costs. Out: one finding per smallest thing that explains a rise: a resource (jobs: their family) before its usage
+family before its service. The last two weeks are compared with the six before them: medians of the same weekday, spread by the
+median absolute deviation. What runs now and then is compared with its own earlier runs. No finding for what has been as high
+lately, or on this day of the last month; days younger than 48 hours are not yet whole and never the only ground.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+from pydantic import Field
+
+from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
+from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER, severity
+from sagekeeper.core.clock import day_start
+from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, ResourceRef, Series, fingerprint
+
+JUDGED_DAYS, LEARNED_DAYS, SHOWN_DAYS = 14, 42, 60
+FEWEST_LEARNED = 14
+MAD_TO_STD = 1.4826
+SPARSE_BELOW = 0.6
+"""Share of days with a cost below which a series is said to run now and then."""
+RUN_SUFFIX = r"(?:[-_.](?:\d[\dTZ]*|[0-9a-f]{8,}))+$"
+KEY = ["level", "account", "region", "service", "usage_family", "kind", "name", "currency"]
+
+
+class Settings(AnalyzerSettings):
+    """What is worth telling."""
+
+    least_excess_per_month: float = Field(
+        50, ge=0, description="excess per month, in the bill's currency, below which it is noise"
+    )
+    least_ratio: float = Field(1.25, ge=1.0, description="how many times the usual cost a day must be")
+    spreads: float = Field(5.0, ge=1.0, description="how many usual spreads above the usual cost a day must be")
+    least_days: int = Field(2, ge=1, le=7, description="how many of the last three final days (or runs) must be high")
+    margin_over_maximum: float = Field(
+        1.05, ge=1.0, description="a day this close to an earlier maximum is nothing new"
+    )
+    explained_share: float = Field(
+        0.5, gt=0, le=1, description="share of a rise that smaller things must explain to replace it"
+    )
+
+
+def find(facts: Facts, settings: Settings) -> list[Finding]:
+    """One finding per smallest thing that costs more than it used to."""
+    days = _judged(_calendar(facts), facts, settings)
+    if days.is_empty():
+        return []
+    risen = _smallest(_risen(days, settings), settings)
+    return [_finding(facts, row, days) for row in risen.iter_rows(named=True)]
+
+
+def _calendar(facts: Facts) -> pl.DataFrame:
+    """`KEY`, day, cost, named: every series on every day of which its account's bill is there; absent from the bill is zero."""
+    final = (facts.as_of - FINAL_AFTER).date()
+    first = final - timedelta(days=JUDGED_DAYS + LEARNED_DAYS)
+    usage = facts.daily_costs.filter(
+        (pl.col("dataset") == BILL)
+        & (pl.col("charge_category") == "Usage")
+        & (pl.col("day") >= first)
+        & pl.col("billed_cost").is_not_null()
+    ).with_columns(
+        kind=pl.col("resource_kind").str.replace("^(training|processing|transform)_job$", "${1}_family"),
+        name=pl.when(pl.col("resource_kind").str.ends_with("_job"))
+        .then(pl.col("resource_name").str.replace(RUN_SUFFIX, ""))
+        .otherwise("resource_name"),
+    )
+    nothing = pl.lit(None, dtype=pl.String)
+    levels = [
+        usage.filter(pl.col("kind").is_not_null()).with_columns(level=pl.lit(0)),
+        usage.with_columns(level=pl.lit(1), region=nothing, kind=nothing, name=nothing, owner=nothing),
+        usage.with_columns(
+            level=pl.lit(2), region=nothing, usage_family=nothing, kind=nothing, name=nothing, owner=nothing
+        ),
+    ]
+    series = (
+        pl.concat(levels)
+        .group_by(*KEY, "day")
+        .agg(
+            cost=pl.col("billed_cost").sum(),
+            named=(pl.col("attribution") == "measured").all(),
+            owner=pl.col("owner").drop_nulls().last(),
+            arn=pl.col("resource_arn").drop_nulls().last(),
+        )
+    )
+    billed = usage.select("account", "day").unique()
+    # From its first day on: a day before there was such a thing is no cheap day.
+    spans = series.group_by(KEY).agg(begin=pl.col("day").min())
+    whole = spans.join(billed, on="account").filter(pl.col("day") >= pl.col("begin")).drop("begin")
+    return whole.join(series, on=[*KEY, "day"], how="left", nulls_equal=True).with_columns(
+        pl.col("cost").fill_null(0.0)
+    )
+
+
+def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.DataFrame:
+    """The calendar with, for each day: usual cost, limit, whether it is final, judged, and high."""
+    final = (facts.as_of - FINAL_AFTER).date()
+    split = final - timedelta(days=JUDGED_DAYS)
+    cost, day = pl.col("cost"), pl.col("day")
+    learning = day < split
+    marked = calendar.with_columns(learning=learning, final=day < final, weekday=day.dt.weekday())
+    ran = cost > 0
+    marked = marked.with_columns(
+        learned=pl.col("learning").sum().over(KEY),
+        sparse=(ran & pl.col("learning")).sum().over(KEY) < SPARSE_BELOW * pl.col("learning").sum().over(KEY),
+    ).filter(pl.col("learned") >= FEWEST_LEARNED)
+    learned_cost = pl.when(pl.col("learning") & (~pl.col("sparse") | ran)).then(cost)
+    same_weekday = learned_cost.median().over([*KEY, "weekday"])
+    every_day = learned_cost.median().over(KEY)
+    enough = learned_cost.count().over([*KEY, "weekday"]) >= 3
+    usual = pl.when(~pl.col("sparse") & enough).then(same_weekday).otherwise(every_day)
+    marked = marked.with_columns(usual=usual, learned_cost=learned_cost)
+    spread = (pl.col("learned_cost") - pl.col("usual")).abs().median().over(KEY) * MAD_TO_STD
+    limit = pl.max_horizontal(
+        pl.col("usual") * settings.least_ratio,
+        pl.col("usual") + settings.spreads * spread,
+        pl.col("learned_cost").max().over(KEY) * settings.margin_over_maximum,
+    )
+    runs = pl.when(pl.col("sparse")).then(ran).otherwise(pl.lit(True))
+    known = marked.with_columns(limit=limit, counts=runs)
+    before = known.select(*KEY, pl.col("cost").alias("month_ago"), day=day.dt.offset_by("1mo")).unique([*KEY, "day"])
+    return (
+        known.join(before, on=[*KEY, "day"], how="left", nulls_equal=True)
+        .with_columns(
+            # What came on this day of the last month too (a monthly retraining, a fee) is no surprise.
+            high=~pl.col("learning")
+            & pl.col("counts")
+            & pl.col("usual").is_not_null()
+            & (cost > pl.col("limit"))
+            & (cost > pl.col("month_ago").fill_null(0.0) * settings.margin_over_maximum),
+            excess=cost - pl.col("usual"),
+        )
+        .sort(*KEY, "day", nulls_last=True)
+    )
+
+
+def _risen(days: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """The series that are high now: `KEY`, since, excess (to date), per_month, usual, actual, renamed."""
+    final = days.filter(pl.col("final") & ~pl.col("learning"))
+    counting = final.filter("counts")
+    now = counting.group_by(KEY, maintain_order=True).agg(
+        lately=pl.col("high").tail(3).sum(), last=pl.col("high").last()
+    )
+    high = now.filter((pl.col("lately") >= settings.least_days) & pl.col("last"))
+    quiet = counting.filter(~pl.col("high")).group_by(KEY).agg(quiet=pl.col("day").max())
+    begun = (
+        counting.filter("high")
+        .join(high, on=KEY, how="semi", nulls_equal=True)
+        .join(quiet, on=KEY, how="left", nulls_equal=True)
+        .filter(pl.col("quiet").is_null() | (pl.col("day") > pl.col("quiet")))
+        .group_by(KEY)
+        .agg(since=pl.col("day").min())
+    )
+    since = days.join(begun, on=KEY, how="inner", nulls_equal=True).filter(pl.col("day") >= pl.col("since"))
+    whole = pl.col("final")
+    return (
+        since.group_by(KEY)
+        .agg(
+            pl.col("since").first(),
+            # Days under way count only with what they have too much already.
+            excess=pl.when(whole)
+            .then(pl.col("excess"))
+            .otherwise(pl.max_horizontal("excess", 0.0))
+            .filter("counts")
+            .sum(),
+            final_excess=pl.col("excess").filter(whole & pl.col("counts")).sum(),
+            final_days=whole.sum(),
+            usual=pl.col("usual").filter(whole & pl.col("counts")).mean(),
+            actual=pl.col("cost").filter(whole & pl.col("counts")).mean(),
+            sparse=pl.col("sparse").first(),
+            named=pl.col("named").fill_null(True).filter(whole).all(),
+            owner=pl.col("owner").drop_nulls().last(),
+            arn=pl.col("arn").drop_nulls().last(),
+        )
+        # What runs now and then is spread over the two judged weeks: its high runs are not daily.
+        .with_columns(
+            per_month=pl.col("final_excess")
+            / pl.when("sparse").then(pl.lit(JUDGED_DAYS)).otherwise(pl.col("final_days"))
+            * DAYS_PER_MONTH
+        )
+        .filter(pl.col("per_month") >= settings.least_excess_per_month)
+    )
+
+
+def _smallest(risen: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Without the sums whose rise is that of smaller things named already."""
+    kept = risen.filter(pl.col("level") == 0)
+    for level, keys in (
+        (1, ["account", "service", "usage_family", "currency"]),
+        (2, ["account", "service", "currency"]),
+    ):
+        below = kept.group_by(keys).agg(explained=pl.col("per_month").sum())
+        sums = (
+            risen.filter(pl.col("level") == level)
+            .join(below, on=keys, how="left", nulls_equal=True)
+            .filter(pl.col("explained").fill_null(0.0) < settings.explained_share * pl.col("per_month"))
+            .drop("explained")
+        )
+        kept = pl.concat([kept, sums])
+    return kept.sort("per_month", descending=True)
+
+
+def _finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
+    own = days.filter(*(pl.col(name).eq_missing(pl.lit(row[name])) for name in KEY))
+    subject = _subject(row)
+    money = row["currency"]
+    since: date = row["since"]
+    often = "a run" if row["sparse"] else "a day"
+    final = own.filter("final")
+    last: date = final["day"].max()  # type: ignore[assignment]
+    period = f"{since:%-d %b} to {last:%-d %b %Y}"
+    return Finding(
+        fingerprint=fingerprint("overspend", *(str(row[name]) for name in KEY)),
+        kind="overspend",
+        subject=subject,
+        severity=severity(row["per_month"]),
+        title=f"{subject.name} costs {row['actual'] / row['usual']:.1f} times what it used to"
+        if row["usual"]
+        else f"{subject.name} costs more than it used to",
+        explanation=(
+            f"{subject.name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
+            f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on."
+        ),
+        impact_per_month=Money.of(row["per_month"]).amount,
+        currency=money,
+        basis="billed",
+        certainty="measured" if row["named"] or row["level"] > 0 else "derived",
+        first_seen=day_start(since),
+        last_seen=facts.as_of,
+        evidence=Evidence(
+            figures=[
+                Figure(
+                    label=f"Cost {often}",
+                    value=round(row["actual"], 2),
+                    unit=money,
+                    period=period,
+                    basis="billed cost, mean",
+                ),
+                Figure(
+                    label=f"Usual cost {often}",
+                    value=round(row["usual"], 2),
+                    unit=money,
+                    period=f"the {LEARNED_DAYS} days before the last {JUDGED_DAYS}",
+                    basis="median of its runs" if row["sparse"] else "medians of the same weekdays",
+                ),
+                Figure(
+                    label="Too much so far",
+                    value=round(row["excess"], 2),
+                    unit=money,
+                    period=period,
+                    basis="billed cost",
+                ),
+                Figure(
+                    label="Too much a month",
+                    value=round(row["per_month"], 2),
+                    unit=f"{money} per month of 730 hours",
+                    period=period,
+                    basis="final days only",
+                ),
+            ],
+            series=[_series(own, money)],
+        ),
+        completeness=Completeness(found=final.height, expected=JUDGED_DAYS + LEARNED_DAYS),
+        owner=row["owner"],
+    )
+
+
+def _subject(row: dict[str, Any]) -> ResourceRef:
+    if row["level"] == 0:
+        return ResourceRef(
+            account=row["account"], region=row["region"] or "", kind=row["kind"], name=row["name"], arn=row["arn"] or ""
+        )
+    name = row["service"] if row["level"] == 2 else f"{row['service']}, {row['usage_family']}"
+    kind = "service" if row["level"] == 2 else "usage_family"
+    return ResourceRef(account=row["account"], region="", kind=kind, name=name)
+
+
+def _series(own: pl.DataFrame, money: str) -> Series:
+    shown = own.tail(SHOWN_DAYS).with_columns(
+        at=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        expected=pl.when("counts").then("usual"),
+        most=pl.when("counts").then("limit"),
+    )
+    return Series(
+        name="Cost a day",
+        unit=money,
+        points=list(shown.select("at", "cost").rows()),
+        expected=list(shown.select("at", "expected").rows()),
+        high=list(shown.select("at", "most").rows()),
+    )
+
+
+ANALYZER = Analyzer(
+    name="overspend",
+    kinds=("overspend",),
+    description="What costs more than it used to, and since when",
+    settings=Settings,
+    find=find,
+)
