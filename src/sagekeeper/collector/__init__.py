@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
 from sagekeeper.collector.cost_explorer import COST_EXPLORER
+from sagekeeper.collector.data_capture import DATA_CAPTURE
+from sagekeeper.collector.model_monitor import MODEL_MONITOR
 from sagekeeper.collector.prices import PRICE_TABLE
 from sagekeeper.collector.sagemaker_inventory import SAGEMAKER_INVENTORY
 from sagekeeper.collector.sagemaker_jobs import SAGEMAKER_JOBS
@@ -15,4 +17,6 @@ SOURCES: tuple[Source, ...] = (
     SAGEMAKER_INVENTORY,
     SAGEMAKER_JOBS,
     CLOUDWATCH_METRICS,
+    MODEL_MONITOR,
+    DATA_CAPTURE,
 )

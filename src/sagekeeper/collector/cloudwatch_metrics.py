@@ -21,10 +21,11 @@ from typing import Any
 
 import polars as pl
 
+from sagekeeper.collector.observed import observed
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.lake import Scope
 from sagekeeper.core.prices import InstanceSpec, PriceBook
-from sagekeeper.core.tables import INVENTORY, METRICS
+from sagekeeper.core.tables import METRICS
 
 REQUESTS = "AWS/SageMaker"
 INSTANCES = "/aws/sagemaker/Endpoints"
@@ -86,7 +87,7 @@ def collect(task: Task) -> int:
     if upto is not None:
         first_hour = max(first_hour, _midnight(upto - LATE))
         first_day = max(first_day, _midnight(upto - timedelta(days=2)))
-    endpoints = _endpoints(task)
+    endpoints = observed(task, "endpoint")
     hourly = [query for row in endpoints for query in _queries(task, row, season=False)]
     daily = [query for row in endpoints for query in _queries(task, row, season=True)]
     with aws_errors(f"CloudWatch in {task.account.id} {task.region}"):
@@ -98,17 +99,6 @@ def collect(task: Task) -> int:
     _keep(task, rows, min(first_day, first_hour), hours_end)
     task.has_read_upto(hours_end)
     return rows.height
-
-
-def _endpoints(task: Task) -> list[dict[str, Any]]:
-    """Endpoints as last observed here."""
-    here = task.lake.scan(INVENTORY).filter(
-        (pl.col("account") == task.account.id)
-        & (pl.col("region") == task.region)
-        & (pl.col("observed_on") <= task.as_of.date())
-    )
-    newest = here.filter(pl.col("observed_on") == pl.col("observed_on").max())
-    return newest.filter(pl.col("kind") == "endpoint").sort("name").collect().to_dicts()
 
 
 def _queries(task: Task, row: dict[str, Any], *, season: bool) -> Iterator[Query]:
