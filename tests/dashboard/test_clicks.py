@@ -158,6 +158,7 @@ def test_hostile_names_are_shown_letter_by_letter(serve, tab, sample) -> None:
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
         assert page.locator("a[href*=evil], img[src=x], strong:text-is('bold')").count() == 0, name
         if name.startswith("recommendations"):
+            expect(page.get_by_role("button", name="Apply …")).to_be_visible()
             shown = "".join(page.get_by_test_id("stMain").inner_text().split("\u2060"))
             assert "toxicity-filter <script>alert(1)</script> $x$ :red[x]" in shown
             assert sample.HOSTILE_OWNER in shown

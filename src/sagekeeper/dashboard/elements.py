@@ -136,7 +136,7 @@ def ask_who() -> str:
 
 def shortened(text: str, most: int = 260) -> str:
     """A long message, cut at a word."""
-    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0].rstrip() + " …"
 
 
 def _account(account: str) -> str:

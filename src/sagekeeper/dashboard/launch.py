@@ -52,7 +52,7 @@ def command(port: int, address: str = "127.0.0.1") -> list[str]:
     return [
         sys.executable,
         "-m",
-        "streamlit",
+        "sagekeeper.dashboard",
         "run",
         str(APP),
         *(part for name, value in flags.items() for part in (f"--{name}", value)),

@@ -14,6 +14,7 @@ from sagekeeper.core.types import Finding, Recommendation
 from sagekeeper.dashboard.opened import moment, opened
 from sagekeeper.dashboard.remembered import remembered
 from sagekeeper.reports.views import activity, bills, findings, freshness, models, overview, proposals, resources, spend
+from sagekeeper.reports.views import shifts as shift_views
 
 
 def cube(dataset: str) -> pl.DataFrame:
@@ -93,6 +94,17 @@ def feature_profiles(key: models.ModelKey) -> pl.DataFrame:
 @remembered(FEATURE_PROFILES, spinner="Reading profiles …")
 def _feature_profiles(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
     return models.feature_profiles(opened().lake, key, end_of_day)
+
+
+def shifts(key: models.ModelKey) -> pl.DataFrame:
+    """`shifts.shifts` as of today."""
+    return _shifts(key, moment().end_of_day)
+
+
+@remembered(FEATURE_PROFILES, spinner="Comparing with the baseline …")
+def _shifts(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
+    thresholds = opened().settings.analyzers.get("feature_drift", {})
+    return shift_views.shifts(feature_profiles(key), end_of_day, thresholds)
 
 
 def violations(key: models.ModelKey) -> pl.DataFrame:

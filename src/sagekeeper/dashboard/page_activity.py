@@ -79,7 +79,8 @@ def _detail(item: Activity) -> None:
     action = item.action
     with st.container(border=True, key="detail"):
         st.subheader(say.in_markdown(item.wanted.title), anchor=False)
-        st.markdown(f"{_badge(action.state)} {say.in_markdown(item.state_in_words)}")
+        said = item.state_in_words if item.state_in_words != action.state else ""
+        st.markdown(f"{_badge(action.state)} {say.in_markdown(said)}")
         if action.message:
             st.markdown(say.in_markdown(action.message))
         st.caption(say.in_markdown(_who_and_when(action)))

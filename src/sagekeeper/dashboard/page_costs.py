@@ -37,12 +37,11 @@ def show() -> None:
         elements.title("Costs", "Per day, of one bill at a time.")
         elements.empty("There is no bill in the lake.", "sagekeeper collect        # or: sagekeeper ingest FILE")
         return
-    st.title("Costs", anchor=False)
+    elements.title("Costs", "Per day, of one bill at a time. What nobody could be given is shown as unattributed.")
     bill, first, last, group, basis = _choices(bills)
     cube = look.cube(bill.dataset)
     currency = bill.currency if bill.file else spend.main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
-    elements.trouble()
     _total(own, bill, first, last, basis, currency)
     if group == "resource":
         days = look.resource_days(bill.dataset, currency, basis, first, last)

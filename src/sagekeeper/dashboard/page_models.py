@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import streamlit as st
 
 from sagekeeper.core.types import Finding
@@ -9,7 +10,7 @@ from sagekeeper.dashboard import elements, look
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.models import FeatureNow, ModelLine, effects_of, feature_now
+from sagekeeper.reports.views.models import FeatureNow, ModelLine, feature_now
 
 MOST_LISTED = 12
 
@@ -91,12 +92,9 @@ def _detail(line: ModelLine) -> None:
                 if steady
                 else ":gray[:material/help:] Unknown: " + _why_unknown(line)
             )
-    effects = effects_of(found)
-    if not effects.is_empty():
-        st.markdown("**Features by size of the shift**")
-        unit = str(effects["unit"][0])
-        elements.chart(charts.feature_effects(effects, unit), "effects", "Features ranked by effect, with interval")
-    ranked = effects.sort("effect", descending=True)["feature"].to_list()
+    rows = look.shifts(line.key)
+    _shifts(rows)
+    ranked = rows["feature"].to_list()
     names = ranked + [name for name in sorted(profiles["feature"].unique().to_list()) if name not in ranked]
     if names:
         feature = st.selectbox("Feature", names, key=f"feature-{line.key.endpoint}", format_func=say.plain)
@@ -105,6 +103,20 @@ def _detail(line: ModelLine) -> None:
         with st.expander(f"Evidence: {say.in_markdown(item.title)}"):
             elements.evidence(item.evidence, f"evidence-{item.fingerprint}")
     _violations(line)
+
+
+def _shifts(rows: pl.DataFrame) -> None:
+    judged = rows.filter(pl.col("effect").is_not_null())
+    if judged.height:
+        st.markdown("**Features, the largest shift first**")
+        elements.chart(
+            charts.feature_shifts(rows), "shifts", "Features ranked by distance from the baseline, with interval"
+        )
+    unknown = rows.filter(pl.col("status") == "unknown")
+    if unknown.height:
+        shown = [f"{name} ({why})" for name, why in unknown.select("feature", "why").head(5).iter_rows()]
+        more = f" and {unknown.height - 5} more" if unknown.height > 5 else ""
+        st.caption(say.in_markdown(f"Not judged: {', '.join(shown)}{more}."))
 
 
 def _why_unknown(line: ModelLine) -> str:

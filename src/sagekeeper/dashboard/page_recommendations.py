@@ -47,7 +47,7 @@ def _subtitle(lines: list[ProposalLine]) -> str:
     if not lines:
         return "Priced proposals, the largest saving first."
     gain = potential(lines)
-    excluded = f" {gain.excluded} exclude each other and count once." if gain.excluded else ""
+    excluded = f" Not counted: {gain.excluded} that cannot be had beside a better one." if gain.excluded else ""
     return say.in_markdown(
         f"{say.count(len(lines), 'proposal')} worth {say.money_range(gain.low, gain.high, gain.currency)} a month "
         f"({' and '.join(gain.bases)} cost), {gain.one_click} with one click.{excluded}"
@@ -89,13 +89,13 @@ def _filtered(lines: list[ProposalLine]) -> list[ProposalLine]:
 def _card(line: ProposalLine, chosen: bool) -> None:
     with st.container(border=True, gap="xsmall", key=f"card-{line.fingerprint}"):
         if line.action_state:
-            state = f":blue-badge[{IN_WORDS.get(line.action_state, line.action_state)}]"
+            state = f":blue-badge[{line.action_state.replace('_', ' ')}]"
         else:
             state = ":green-badge[one click]" if line.one_click else ":gray-badge[needs a look]"
         st.markdown(f"**{say.in_markdown(say.big_money(line.expected, line.currency))}** / month &nbsp; {state}")
         st.markdown(say.in_markdown(line.title))
         with st.container(horizontal=True, vertical_alignment="center"):
-            owner = f" · {line.owner}" if line.owner else ""
+            owner = f" · {elements.shortened(line.owner, 32)}" if line.owner else ""
             st.caption(say.in_markdown(f"{line.lever_in_words} · {line.region}{owner}"))
             st.space("stretch")
             if chosen:

@@ -1,8 +1,9 @@
 """Frame -> plotly figure, in one house style: what every chart looks like, and each chart that there is.
 
-In: small frames of the views. Out: figures with a unit on each axis. Colours are Okabe and Ito's, told apart by
-people who are colour-blind and readable on light and dark ground; text colours are left to the page's theme.
-Provisional days are hatched, days without data are gaps, and foreign names are escaped (plotly reads a little HTML).
+In: small frames of the views. Out: figures with a unit on each axis. Colours are Okabe and Ito's (the blue a little
+lighter), told apart by people who are colour-blind and readable on light and dark ground; text colours are left to
+the page's theme. Provisional days are hatched, days without data are gaps, and foreign names are escaped (plotly
+reads a little HTML).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sagekeeper.core.types import Series
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.views.spend import OTHERS, UNATTRIBUTED
 
-BLUE, ORANGE, GREEN, RED, SKY, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
+BLUE, ORANGE, GREEN, RED, SKY, PINK = "#1A7DBB", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 YELLOW, GREY, PALE = "#C8B400", "#8A8F98", "#B8BDC6"
 PALETTE = (BLUE, ORANGE, GREEN, SKY, PINK, RED, YELLOW)
 GRID = "rgba(128,128,128,0.18)"
@@ -184,13 +185,15 @@ def evidence(series: Series) -> go.Figure:
     return figure
 
 
-def feature_effects(rows: pl.DataFrame, unit: str) -> go.Figure:
-    """Dots with intervals of [feature, effect, low, high, limit, drifted], the largest effect on top."""
-    shown = rows.sort("effect").tail(12)
+def feature_shifts(rows: pl.DataFrame, most: int = 12) -> go.Figure:
+    """Dots with 95 % intervals of `views.shifts`, the gravest on top; features without a verdict are left out."""
+    shown = rows.filter(pl.col("effect").is_not_null()).head(most).reverse()
     names = [say.in_figure(str(name), 32) for name in shown["feature"]]
     figure = go.Figure()
-    for drifted, colour, label in ((True, RED, "beyond its limit"), (False, GREY, "within its limit")):
-        own = shown.with_columns(name=pl.Series(names)).filter(pl.col("drifted") == drifted)
+    for drifted, colour, label in ((True, RED, "drifted"), (False, GREY, "within what chance and practice allow")):
+        own = shown.with_columns(name=pl.Series(names, dtype=pl.String)).filter(
+            (pl.col("status") == "drift") == drifted
+        )
         if own.is_empty():
             continue
         figure.add_scatter(
@@ -208,9 +211,10 @@ def feature_effects(rows: pl.DataFrame, unit: str) -> go.Figure:
                 "width": 4,
             },
             name=label,
-            hovertemplate="%{x:.3f}",
+            customdata=own.select("low", "high", "unit").rows(),
+            hovertemplate="%{x:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f}) %{customdata[2]}",
         )
-    house(figure, 110 + 30 * len(names), x_title=unit)
+    house(figure, 110 + 30 * len(names), x_title="distance from the baseline, 0 to 1, with 95 % interval")
     figure.update_layout(hovermode="closest")
     figure.update_yaxes(categoryorder="array", categoryarray=names, showgrid=False)
     figure.update_xaxes(showgrid=True, gridcolor=GRID, rangemode="tozero")

@@ -20,7 +20,6 @@ import polars as pl
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.tables import FEATURE_PROFILES, MONITOR_VIOLATIONS
-from sagekeeper.core.types import Finding
 from sagekeeper.reports.views.findings import GRAVITY, FindingLine, finding_lines
 
 MODEL_KINDS = ("feature_drift", "monitor_violation")
@@ -238,18 +237,3 @@ def _merged(sketches: list[bytes | None]) -> Any:
 def _missing(rows: pl.DataFrame) -> float | None:
     records = int(rows["records"].sum())
     return int(rows["missing"].sum()) / records if records else None
-
-
-EFFECTS: dict[str, pl.DataType] = {
-    "feature": pl.String(),
-    "effect": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "drifted": pl.Boolean(),
-    "unit": pl.String(),
-}
-
-
-def effects_of(found: list[Finding]) -> pl.DataFrame:  # noqa: ARG001
-    """[feature, effect, low, high, drifted, unit] from the drift findings' own figures, one row per feature."""
-    return pl.DataFrame(schema=EFFECTS)

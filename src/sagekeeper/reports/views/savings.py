@@ -53,10 +53,12 @@ def potential(proposals: Sequence[ProposalLine]) -> Potential:
 def compatible(proposals: Sequence[ProposalLine]) -> list[ProposalLine]:
     """The recommendations that do not exclude each other, best first."""
     taken: dict[str, ProposalLine] = {}
+    excluded: set[str] = set()
     for item in sorted(proposals, key=lambda one: (-one.expected, one.fingerprint)):
-        clash = any(other in taken for other in item.conflicts_with)
-        if not clash and not any(item.fingerprint in other.conflicts_with for other in taken.values()):
+        # Either of the two may be the one that names the conflict.
+        if item.fingerprint not in excluded and not any(other in taken for other in item.conflicts_with):
             taken[item.fingerprint] = item
+            excluded.update(item.conflicts_with)
     return list(taken.values())
 
 
