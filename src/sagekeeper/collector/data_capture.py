@@ -1,253 +1,218 @@
 """What models are asked, as profiles: which values did each feature have on each day?
 
-In: capture files (JSON lines in S3) of endpoints whose configuration captures input, in hours that are over. Out:
-`feature_profiles` of role capture, one per endpoint, variant, feature and day. A day that got new hours is made again
-as a whole, today included: its window then ends with the last hour that is over. Features are named by their order in
-the baseline's ``statistics.json``; where there is no baseline, by their position. A line that is not a capture record,
-or a record that does not have as many values as the baseline has features, is left out and counted. Formats:
-monitoring-facts 2.6 and 2.7.
+In: the capture files of endpoints that record their requests, in hours that are over. Out: `feature_profiles` rows
+with the role capture, one per endpoint, variant, feature and day. A row's window ends with the last hour that it
+holds: later runs read only the hours after it and add them (profiles can be added up), so a request is read once and
+a repeated run changes nothing. Memory is bounded by `CHUNK_BYTES` of files. What cannot be read is counted and told,
+and never stops the rest.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
 import polars as pl
-from botocore.exceptions import ClientError
 
-from sagekeeper.collector.feature_profile import categorical_profile, known_sketches, numeric_profile
-from sagekeeper.collector.monitor_files import observed, parted, read_json, schedules
+from sagekeeper.collector.capture_payloads import Batch, batches
+from sagekeeper.collector.monitor_schedules import baseline, schedules
+from sagekeeper.collector.monitor_statistics import feature_names, profiles
+from sagekeeper.collector.objects import Stored, fetch, listed, split_uri
+from sagekeeper.collector.observed import observed
+from sagekeeper.collector.profile import FeatureType, Profile, type_of
 from sagekeeper.collector.source import Source, Task, aws_errors
-from sagekeeper.core.aws import explain
 from sagekeeper.core.clock import day_start
 from sagekeeper.core.lake import Scope, days_between
 from sagekeeper.core.tables import FEATURE_PROFILES
 
-LATE = timedelta(hours=2)
-"""Captures are delivered some minutes after they were made: hours this young are read again."""
-MISSING = ("", "nan", "null", "none", "na")
-NUMERIC_SHARE = 0.95
-"""Without a baseline a feature is numeric when this share of its values is a number."""
-RECORD = {
-    "captureData": "STRUCT(endpointInput STRUCT(data VARCHAR, encoding VARCHAR, observedContentType VARCHAR))",
-    "eventMetadata": "STRUCT(inferenceTime VARCHAR)",
-}
+LATE = timedelta(minutes=20)
+"""An hour is read once it has been over for so long: capture files are uploaded with some delay."""
+CHUNK_BYTES = 64 << 20
+FETCHERS = 8
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A variant whose input is captured, and the (name, is numeric) of its features; None without a baseline."""
+    """A variant whose requests are recorded. ``names`` and ``types``: its features by the baseline; empty without one."""
 
     endpoint: str
     variant: str
+    bucket: str
     folder: str
-    since: datetime
-    features: tuple[tuple[str, bool], ...] | None
+    since: date
+    names: tuple[str, ...]
+    types: dict[str, FeatureType]
+
+
+@dataclass
+class Day:
+    """A day of a variant: what is there so far and until when."""
+
+    upto: datetime
+    profiles: dict[str, Profile]
+    records: int = 0
+    poison: int = 0
+    odd: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 def collect(task: Task) -> int:
-    """Profile the days that got new hours."""
-    end = task.as_of.replace(minute=0, second=0, microsecond=0)
+    """Add the hours that are new."""
+    end = (task.as_of - LATE).replace(minute=0, second=0, microsecond=0)
     upto = task.read_upto()
-    first = task.as_of.date() - timedelta(days=task.settings.collect.capture_days)
-    if upto is not None:
-        first = max(first, (upto - LATE).date())
+    first = (task.as_of - timedelta(days=task.settings.collect.capture_days)).date() if upto is None else upto.date()
     with aws_errors(f"Data capture in {task.account.id} {task.region}"):
         captured = _captured(task)
-        rows = [
-            row
-            for number, source in enumerate(captured)
-            for day in days_between(max(first, source.since.date()), task.as_of.date())
-            for row in _day(task, source, day, end, number / len(captured))
-        ]
-    made = pl.DataFrame(rows, schema=FEATURE_PROFILES.columns)
-    place = {"account": task.account.id, "region": task.region, "role": "capture"}
-    before = (
-        task.lake.scan(FEATURE_PROFILES)
-        .filter(
-            pl.col("day").is_between(first, task.as_of.date()),
-            *(pl.col(column) == value for column, value in place.items()),
-        )
-        .collect()
-    )
-    # A day whose files have expired since, or whose endpoint is gone, keeps what was read.
-    kept = before.join(made, on=["endpoint", "variant", "day"], how="anti")
-    task.replace(
-        FEATURE_PROFILES,
-        pl.concat([kept, known_sketches(made, before)]),
-        Scope(place, "day", first, task.as_of.date()),
-    )
+        rows = sum(_variant(task, source, first, end, number / len(captured)) for number, source in enumerate(captured))
     task.has_read_upto(end)
-    return made.height
+    return rows
 
 
 def _captured(task: Task) -> list[Captured]:
-    """Variants that capture their input into a bucket that may be read."""
-    baselines = {
-        schedule.endpoint: schedule.statistics_uri
-        for schedule in schedules(task)
-        if schedule.monitors == "DataQuality" and schedule.statistics_uri
-    }
+    """Variants that record requests into a bucket that may be read."""
+    known = {schedule.endpoint: schedule for schedule in schedules(task) if schedule.kind == "DataQuality"}
     found: list[Captured] = []
     for row in observed(task, "endpoint"):
-        config = json.loads(row["config"]).get("EndpointConfig") or {}
-        wish = config.get("DataCaptureConfig") or {}
-        modes = {option.get("CaptureMode") for option in wish.get("CaptureOptions", [])}
-        if not wish.get("EnableCapture") or not modes & {"Input", "InputAndOutput"}:
-            continue
-        folder = wish["DestinationS3Uri"].rstrip("/")
-        allowed = task.settings.collect.capture_buckets
-        if allowed and parted(folder)[0] not in allowed:
-            task.note(f"Captures of {row['name']} are in bucket {parted(folder)[0]}, which the settings do not name.")
-            continue
-        uri = baselines.get(row["name"])
-        features = _features(read_json(task, uri) if uri else None)
-        found += [
-            Captured(row["name"], variant["VariantName"], folder, row["created_at"], features)
-            for variant in config.get("ProductionVariants", [])
-        ]
-    return found
-
-
-def _features(statistics: dict[str, Any] | None) -> tuple[tuple[str, bool], ...] | None:
-    if statistics is None or not statistics.get("features"):
-        return None
-    return tuple((item["name"], "numerical_statistics" in item) for item in statistics["features"])
-
-
-def _day(task: Task, source: Captured, day: date, end: datetime, share: float) -> list[dict[str, Any]]:
-    task.progress(f"{source.endpoint} {day}", share)
-    begin, stop = day_start(day), min(day_start(day) + timedelta(days=1), end)
-    with tempfile.TemporaryDirectory(prefix="sagekeeper-capture-") as folder:
-        files = _download(task, source, day, stop, Path(folder))
-        records = _records(files) if files else pl.DataFrame()
-    if records.is_empty():
-        return []
-    values, poison = _values(records, source)
-    if poison:
-        task.note(f"{poison} capture lines of {source.endpoint} on {day} cannot be read and were left out.")
-    return [
-        profile
-        | {
-            "account": task.account.id,
-            "region": task.region,
-            "endpoint": source.endpoint,
-            "variant": source.variant,
-            "feature": name,
-            "role": "capture",
-            "window_start": begin,
-            "window_end": stop,
-            "day": day,
-            "observed_at": task.as_of,
-        }
-        for name, profile in _profiles(values, source)
-    ]
-
-
-def _download(task: Task, source: Captured, day: date, stop: datetime, folder: Path) -> list[Path]:
-    """Capture files of the hours of ``day`` before ``stop``, in the order of their names."""
-    bucket, prefix = parted(source.folder)
-    client = task.client("s3")
-    under = f"{prefix}/{source.endpoint}/{source.variant}/{day:%Y/%m/%d}/".lstrip("/")
-    keys: list[str] = []
-    try:
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=under):
-            keys += [item["Key"] for item in page.get("Contents", []) if item["Key"].endswith(".jsonl")]
-    except ClientError as error:
-        task.note(f"Captures in s3://{bucket}/{prefix} were not read: {explain(error)}.")
-        return []
-    over = [key for key in sorted(keys) if _hour_of(key, under, day) < stop]
-    paths = [folder / f"{number:06d}.jsonl" for number in range(len(over))]
-
-    def fetch(key: str, path: Path) -> None:
-        path.write_bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
-
-    with ThreadPoolExecutor(task.settings.aws.max_workers) as pool:
-        list(pool.map(fetch, over, paths))
-    return paths
-
-
-def _hour_of(key: str, under: str, day: date) -> datetime:
-    return day_start(day) + timedelta(hours=int(key.removeprefix(under).split("/", 1)[0]))
-
-
-def _records(files: list[Path]) -> pl.DataFrame:
-    """[data, encoding, content] of every line; all null where the line is not a capture record."""
-    with duckdb.connect() as connection:
-        lines = connection.read_json(
-            [str(path) for path in files], format="newline_delimited", ignore_errors=True, columns=RECORD
+        document = json.loads(row["config"])
+        wish = (
+            (document.get("EndpointConfig") or {}).get("DataCaptureConfig") or document.get("DataCaptureConfig") or {}
         )
-        return lines.project(
-            "captureData.endpointInput.data AS data, captureData.endpointInput.encoding AS encoding, "
-            "captureData.endpointInput.observedContentType AS content"
-        ).pl()
-
-
-def _values(records: pl.DataFrame, source: Captured) -> tuple[pl.DataFrame, int]:
-    """One text column per feature, and how many lines were left out."""
-    data = pl.col("data")
-    plain = pl.when(pl.col("encoding") == "BASE64").then(_from_base64(data)).otherwise(data)
-    lines = (
-        records.select(plain.str.strip_chars().str.split("\n").alias("line"))
-        .explode("line")
-        .select(pl.col("line").str.strip_chars())
-    )
-    readable = lines.drop_nulls()
-    poison = lines.height - readable.height
-    names = [name for name, _ in source.features] if source.features else None
-    as_object = readable.filter(pl.col("line").str.starts_with("{") & ~pl.col("line").str.contains('"features"'))
-    as_list = readable.filter(~pl.col("line").str.starts_with("{") | pl.col("line").str.contains('"features"'))
-    parts = as_list.select(
-        pl.col("line")
-        .str.replace(r"^\{.*\"features\"\s*:\s*\[(.*?)\].*$", "$1")
-        .str.strip_chars("[] ")
-        .str.split(",")
-        .alias("parts")
-    )
-    if names is None:
-        widths = parts["parts"].list.len()
-        usual = widths.mode().sort() if len(widths) else widths
-        names = [f"column_{number}" for number in range(int(usual[0]) if len(usual) else 0)]
-    fitting = parts.filter(pl.col("parts").list.len() == len(names))
-    poison += parts.height - fitting.height
-    from_lists = fitting.select(
-        pl.col("parts").list.get(number).str.strip_chars(' "').alias(name) for number, name in enumerate(names)
-    )
-    from_objects = as_object.select(pl.col("line").str.json_path_match(f'$["{name}"]').alias(name) for name in names)
-    if not from_objects.is_empty():
-        unlike = from_objects.select(pl.all_horizontal(pl.all().is_null()).alias("unlike"))["unlike"]
-        poison += int(unlike.sum())
-        from_objects = from_objects.filter(~unlike)
-    return pl.concat([from_lists, from_objects.select(from_lists.columns)]), poison
-
-
-def _from_base64(data: pl.Expr) -> pl.Expr:
-    """Text of what was captured under a content type that the configuration does not list; null if it is not text."""
-    return data.str.decode("base64", strict=False).cast(pl.String, strict=False)
-
-
-def _profiles(values: pl.DataFrame, source: Captured) -> list[tuple[str, dict[str, Any]]]:
-    if values.is_empty():
-        return []
-    numeric = dict(source.features or ())
-    found = []
-    for name in values.columns:
-        column = values[name]
-        words = values.select(
-            pl.when(pl.col(name).str.to_lowercase().is_in(MISSING)).then(None).otherwise(pl.col(name)).alias(name)
-        )[name]
-        numbers = words.cast(pl.Float64, strict=False)
-        is_number = numeric.get(name, numbers.count() >= NUMERIC_SHARE * max(words.count(), 1))
-        profile = numeric_profile(numbers) if is_number else categorical_profile(words.rename("value"))
-        found.append((column.name, profile))
+        if not wish.get("EnableCapture") or not wish.get("DestinationS3Uri"):
+            continue
+        bucket, prefix = split_uri(wish["DestinationS3Uri"])
+        allowed = task.settings.collect.capture_buckets
+        if allowed and bucket not in allowed:
+            task.note(f"Captures of {row['name']} are in bucket {bucket}, which the settings do not name: not read.")
+            continue
+        schedule = known.get(row["name"])
+        statistics = (baseline(task, schedule) if schedule else None) or {}
+        types: dict[str, FeatureType] = {item["feature"]: item["type"] for item in profiles(statistics)[0]}
+        for variant in document.get("ProductionVariants", []):
+            folder = "/".join(part for part in (prefix, row["name"], variant["VariantName"]) if part)
+            since = row["created_at"].date()
+            found.append(
+                Captured(
+                    row["name"],
+                    variant["VariantName"],
+                    bucket,
+                    folder,
+                    since,
+                    tuple(feature_names(statistics)),
+                    types,
+                )
+            )
     return found
+
+
+def _variant(task: Task, source: Captured, first: date, end: datetime, share: float) -> int:
+    """All days of one variant, written at once. Returns the rows that changed."""
+    first, last = max(first, source.since), end.date()
+    if first > last:
+        return 0
+    place = {
+        "account": task.account.id,
+        "region": task.region,
+        "endpoint": source.endpoint,
+        "variant": source.variant,
+        "role": "capture",
+    }
+    here = pl.all_horizontal(pl.col(column) == value for column, value in place.items())
+    before = task.lake.scan(FEATURE_PROFILES).filter(here & pl.col("day").is_between(first, last)).collect()
+    changed: list[dict[str, Any]] = []
+    for day in days_between(first, last):
+        task.progress(f"{source.endpoint} {day}", share)
+        so_far = _so_far(before.filter(pl.col("day") == day), day)
+        stop = min(day_start(day) + timedelta(days=1), end)
+        if so_far.upto < stop and _read(task, source, so_far, day, stop):
+            changed += [
+                profile.columns()
+                | place
+                | {
+                    "feature": feature,
+                    "window_start": day_start(day),
+                    "window_end": stop,
+                    "day": day,
+                    "observed_at": task.as_of,
+                }
+                for feature, profile in sorted(so_far.profiles.items())
+            ]
+    if changed:
+        made = pl.DataFrame(changed, schema=FEATURE_PROFILES.columns)
+        rows = pl.concat([before.join(made, on="day", how="anti"), made])
+        task.replace(FEATURE_PROFILES, rows, Scope(place, "day", first, last))
+    return len(changed)
+
+
+def _so_far(rows: pl.DataFrame, day: date) -> Day:
+    if rows.is_empty():
+        return Day(day_start(day), {})
+    known = {row["feature"]: Profile.of_row(row) for row in rows.iter_rows(named=True)}
+    return Day(rows["window_end"][0].astimezone(UTC), known, rows["records"][0])
+
+
+def _read(task: Task, source: Captured, so_far: Day, day: date, stop: datetime) -> bool:
+    """Add the hours from ``so_far.upto`` to ``stop``. Returns whether there was any record."""
+    client = task.client("s3")
+    under = f"{source.folder}/{day:%Y/%m/%d}/"
+    there = listed(client, source.bucket, under)
+    wanted = (item for item in there if item.key.endswith(".jsonl") and so_far.upto <= _hour(item, under, day) < stop)
+    before = so_far.records
+    for chunk in _chunks(wanted):
+        with TemporaryDirectory(prefix="sagekeeper-capture-") as folder, ThreadPoolExecutor(FETCHERS) as pool:
+            paths = [Path(folder) / f"{number:06}.jsonl" for number in range(len(chunk))]
+            files = list(pool.map(lambda pair: fetch(client, *pair), zip(chunk, paths, strict=True)))
+            for batch in batches(files, source.names):
+                _add(source, so_far, batch)
+    if so_far.poison:
+        task.note(f"{so_far.poison} capture lines of {source.endpoint} on {day} cannot be read and were left out.")
+    if so_far.odd:
+        task.note(
+            f"{so_far.odd} records of {source.endpoint} on {day} have another number of values than the others "
+            "and were left out."
+        )
+    return so_far.records > before
+
+
+def _hour(item: Stored, under: str, day: date) -> datetime:
+    """The hour in the path; one that is no hour is before every window, and so never read."""
+    hour = item.key.removeprefix(under).split("/", 1)[0]
+    return day_start(day) + timedelta(hours=int(hour) if hour.isdecimal() else -1)
+
+
+def _chunks(items: Iterable[Stored]) -> Iterator[Sequence[Stored]]:
+    chunk: list[Stored] = []
+    size = 0
+    for item in items:
+        if chunk and size + item.size > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(item)
+        size += item.size
+    if chunk:
+        yield chunk
+
+
+def _add(source: Captured, so_far: Day, batch: Batch) -> None:
+    so_far.poison += batch.poison_lines
+    so_far.odd += batch.odd_records
+    if not batch.records:
+        return
+    for feature, values in batch.values.items():
+        if feature not in so_far.profiles:
+            # Records before the first that has this feature did not have it.
+            kind = source.types.get(feature) or type_of(values)
+            so_far.profiles[feature] = Profile(kind, so_far.records, so_far.records)
+        so_far.profiles[feature].add(values, absent=batch.records - len(values))
+    for feature, profile in so_far.profiles.items():
+        if feature not in batch.values:
+            profile.add(pl.Series(dtype=pl.String), absent=batch.records)
+    so_far.records += batch.records
 
 
 DATA_CAPTURE = Source(

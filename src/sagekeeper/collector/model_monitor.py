@@ -1,9 +1,9 @@
-"""What Model Monitor wrote: the baseline that an endpoint is compared with, and the violations it reported.
+"""What Model Monitor found: its violations by feature and run, and the baselines that it compares with.
 
-In: schedules of today's `inventory`, baseline ``statistics.json`` and the executions' ``constraint_violations.json`` in
-S3. Out: `feature_profiles` of role baseline, one per feature and variant of the endpoint, and `monitor_violations`.
-Model Monitor is closed to new customers since 30 July 2026: where there is no schedule there is nothing to read, and
-that is no failure.
+In: the monitoring schedules' reports and baselines in S3 (monitoring-facts 2.7). Out: `monitor_violations` rows, and
+`feature_profiles` rows with the role baseline, one per feature and production variant of the endpoint. A report is
+found by its path, in both spellings of its name; one that cannot be read is named and left out. Model Monitor takes no
+new customers since 30 July 2026: where there is no schedule there is nothing to read, and that is no failure.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def _violations(task: Task, schedule: Schedule, back: datetime) -> Iterator[dict
 def _keep_baseline(task: Task, schedule: Schedule) -> int:
     """Write the baseline's profiles, unless the lake has them: a rebuilt sketch differs in its coin flips every time."""
     variants = _variants(task, schedule.endpoint)
-    statistics = baseline(task, schedule) if variants and schedule.endpoint else None
-    if statistics is None:
+    statistics = baseline(task, schedule) if variants and schedule.kind == "DataQuality" else None
+    made, unread = profiles(statistics or {})
+    if statistics is None or not made:
         return 0
-    made, unread = profiles(statistics)
     if unread:
         task.note(f"Baseline of {schedule.endpoint}: {', '.join(unread[:5])} cannot be read and are left out.")
-    at = statistics["made_at"].astimezone(UTC)
+    at = min(statistics["made_at"].astimezone(UTC), task.as_of)
     place = {"account": task.account.id, "region": task.region, "endpoint": schedule.endpoint, "role": "baseline"}
     rows = pl.DataFrame(
         [

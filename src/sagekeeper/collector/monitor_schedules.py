@@ -67,7 +67,8 @@ def _schedule(task: Task, row: dict[str, Any]) -> Schedule | None:
         return None
     given = definition.get("BaselineConfig") or definition.get(f"{kind}BaselineConfig") or {}
     written = definition.get("MonitoringOutputConfig") or definition.get(f"{kind}JobOutputConfig") or {}
-    read = definition.get(f"{kind}JobInput") or next(iter(definition.get("MonitoringInputs", [])), {})
+    inline: list[dict[str, Any]] = definition.get("MonitoringInputs") or [{}]
+    read = definition.get(f"{kind}JobInput") or inline[0]
     outputs = [item.get("S3Output", {}).get("S3Uri") for item in written.get("MonitoringOutputs", [])]
     return Schedule(
         name=row["name"],
