@@ -5,7 +5,8 @@ per bill, day, account and currency. A line that names its resource is *measured
 that does not is shared over what ran that day in that account and region on that instance type, by its hours: *derived*.
 Hours that nothing known can explain stay *unattributed*. Usage types: aws-facts section 1.
 
-An endpoint's instance count of an earlier day is not recorded: today's is assumed, and the line's own quantity is the cap.
+An endpoint's instance count before its last change is not recorded: today's is assumed, but only for hours of the line that those
+whose count is sure leave over. The line's own quantity is the cap of all.
 """
 
 from __future__ import annotations
@@ -70,7 +71,12 @@ RUN = {
     "size": pl.Float64(),
     "starts": pl.Datetime("us", "UTC"),
     "ends": pl.Datetime("us", "UTC"),
+    "sure_from": pl.Datetime("us", "UTC"),
 }
+LEAST = 1e-6
+"""Amounts below this are what rounding left of a line that the bill gave to resources: they belong to nobody."""
+COMES_INTO_SERVICE = "2h"
+"""An endpoint whose last change is this close to its creation has never been changed: it was coming into service."""
 
 
 def attribute(
@@ -176,9 +182,11 @@ def _running(inventory: pl.DataFrame, jobs: pl.DataFrame, owner_tags: tuple[str,
     ).dt.total_microseconds() / 1e6
     volume = pl.col("machine") == VOLUME
     hours = seconds / 3600 * pl.col("size")
-    return overlapping.with_columns(amount=pl.when(volume).then(hours / HOURS_PER_MONTH).otherwise(hours)).select(
-        *LINE, "kind", "name", "arn", "owner", "amount"
-    )
+    unchanged = pl.col("sure_from") <= pl.col("starts").dt.offset_by(COMES_INTO_SERVICE)
+    return overlapping.with_columns(
+        amount=pl.when(volume).then(hours / HOURS_PER_MONTH).otherwise(hours),
+        sure=(unchanged | (pl.col("midnight") >= pl.col("sure_from"))).fill_null(True),
+    ).select(*LINE, "kind", "name", "arn", "owner", "amount", "sure")
 
 
 def _standing(inventory: pl.DataFrame, owner_tags: tuple[str, ...]) -> list[pl.DataFrame]:
@@ -205,6 +213,7 @@ def _standing(inventory: pl.DataFrame, owner_tags: tuple[str, ...]) -> list[pl.D
         .unnest("variant")
         .with_columns(count=pl.coalesce("CurrentInstanceCount", "InitialInstanceCount"))
         .filter(pl.col("InstanceType").is_not_null())
+        .with_columns(sure_from=pl.coalesce("changed_at", "created_at"))
     )
     notebooks = (
         seen.filter(pl.col("kind") == "notebook_instance")
@@ -242,6 +251,8 @@ def _worked(jobs: pl.DataFrame, owner_tags: tuple[str, ...]) -> list[pl.DataFram
 
 
 def _runs(things: pl.DataFrame, machine: pl.Expr, size: pl.Expr) -> pl.DataFrame:
+    if "sure_from" not in things.columns:
+        things = things.with_columns(sure_from="starts")
     return things.with_columns(machine=machine, size=size.cast(pl.Float64)).select(
         pl.col(name).cast(dtype) for name, dtype in RUN.items()
     )
@@ -253,28 +264,40 @@ def _shared(lines: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
         pl.col("service").str.contains("SageMaker")
         & (pl.col("charge_category") == "Usage")
         & pl.col("component").is_not_null()
+        & ((pl.col("billed_cost").abs() >= LEAST) | (pl.col("effective_cost").abs() >= LEAST))
     )
     # A day's quantity of one machine may come on several lines (operations): together they are what ran.
     keyed = lines.with_columns(
         usable=usable.fill_null(False),
         whole=pl.col("quantity").sum().over("dataset", *LINE),
     )
-    totals = running.group_by(LINE).agg(known=pl.col("amount").sum())
+    amount, sure = pl.col("amount"), pl.col("sure")
+    totals = running.group_by(LINE).agg(sure_known=amount.filter(sure).sum(), unsure_known=amount.filter(~sure).sum())
     matched = keyed.filter("usable").join(totals, on=list(LINE), how="inner")
-    slack = pl.when(pl.col("machine") == VOLUME).then(1 + SLACK[True]).otherwise(1 + SLACK[False])
-    measured = pl.col("whole").is_not_null() & (pl.col("whole") > 0)
-    explained = (
-        pl.when(measured & (pl.col("whole") > pl.col("known") * slack))
-        .then(pl.col("known") / pl.col("whole"))
-        .otherwise(1.0)
+    stated = pl.col("whole").is_not_null() & (pl.col("whole") > 0)
+    left_over = (pl.col("whole") - pl.col("sure_known")).clip(lower_bound=0.0)
+    matched = matched.with_columns(
+        # Of what is sure and of what is only assumed: how much of it the line's quantity has room for.
+        sure_part=pl.when(stated).then((pl.col("whole") / pl.col("sure_known")).clip(upper_bound=1.0)).otherwise(1.0),
+        unsure_part=pl.when(stated).then((left_over / pl.col("unsure_known")).clip(upper_bound=1.0)).otherwise(1.0),
+    ).with_columns(
+        given=pl.col("sure_known") * pl.col("sure_part").fill_nan(0.0)
+        + pl.col("unsure_known") * pl.col("unsure_part").fill_nan(0.0)
     )
-    matched = matched.with_columns(explained=explained)
-    split = matched.join(running, on=list(LINE), how="inner").with_columns(
-        share=pl.col("explained") * pl.col("amount") / pl.col("known"),
-        resource_kind="kind",
-        resource_name="name",
-        resource_arn="arn",
-        attribution=pl.lit("derived"),
+    slack = pl.when(pl.col("machine") == VOLUME).then(1 + SLACK[True]).otherwise(1 + SLACK[False])
+    short = stated & (pl.col("whole") > pl.col("given") * slack)
+    matched = matched.with_columns(explained=pl.when(short).then(pl.col("given") / pl.col("whole")).otherwise(1.0))
+    part = amount * pl.when(sure).then("sure_part").otherwise("unsure_part")
+    split = (
+        matched.join(running, on=list(LINE), how="inner")
+        .with_columns(
+            share=pl.when(pl.col("given") > 0).then(pl.col("explained") * part / pl.col("given")).otherwise(0.0),
+            resource_kind="kind",
+            resource_name="name",
+            resource_arn="arn",
+            attribution=pl.lit("derived"),
+        )
+        .filter(pl.col("share") > 0)
     )
     rest = matched.filter(pl.col("explained") < 1.0).with_columns(share=1.0 - pl.col("explained"))
     alone = keyed.join(matched.select("row"), on="row", how="anti").with_columns(share=pl.lit(1.0))

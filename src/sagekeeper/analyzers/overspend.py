@@ -25,6 +25,9 @@ MAD_TO_STD = 1.4826
 SPARSE_BELOW = 0.6
 """Share of days with a cost below which a series is said to run now and then."""
 RUN_SUFFIX = r"(?:[-_.](?:\d[\dTZ]*|[0-9a-f]{8,}))+$"
+MOST_UNATTRIBUTED = 0.05
+"""Share of a usage family's cost without a resource above which its resources' costs of that day are not compared."""
+FAMILY = ["account", "region", "service", "usage_family", "currency"]
 KEY = ["level", "account", "region", "service", "usage_family", "kind", "name", "currency"]
 
 
@@ -50,7 +53,7 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
     days = _judged(_calendar(facts), facts, settings)
     if days.is_empty():
         return []
-    risen = _smallest(_risen(days, settings), settings)
+    risen = _smallest(_not_only_named_now(_risen(days, settings), days, settings), settings)
     return [_finding(facts, row, days) for row in risen.iter_rows(named=True)]
 
 
@@ -91,9 +94,18 @@ def _calendar(facts: Facts) -> pl.DataFrame:
     # From its first day on: a day before there was such a thing is no cheap day.
     spans = series.group_by(KEY).agg(begin=pl.col("day").min())
     whole = spans.join(billed, on="account").filter(pl.col("day") >= pl.col("begin")).drop("begin")
-    return whole.join(series, on=[*KEY, "day"], how="left", nulls_equal=True).with_columns(
+    filled = whole.join(series, on=[*KEY, "day"], how="left", nulls_equal=True).with_columns(
         pl.col("cost").fill_null(0.0)
     )
+    incomplete = _incomplete(usage).with_columns(level=pl.lit(0))
+    return filled.join(incomplete, on=["level", *FAMILY, "day"], how="anti", nulls_equal=True)
+
+
+def _incomplete(usage: pl.DataFrame) -> pl.DataFrame:
+    """`FAMILY`, day: where so much has no resource that what a resource cost that day is a lower bound, not a cost."""
+    missing = pl.col("billed_cost").filter(pl.col("attribution") == "unattributed").sum()
+    days = usage.group_by(*FAMILY, "day").agg(missing=missing, whole=pl.col("billed_cost").sum())
+    return days.filter(pl.col("missing") > MOST_UNATTRIBUTED * pl.col("whole")).drop("missing", "whole")
 
 
 def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.DataFrame:
@@ -183,6 +195,30 @@ def _risen(days: pl.DataFrame, settings: Settings) -> pl.DataFrame:
             * DAYS_PER_MONTH
         )
         .filter(pl.col("per_month") >= settings.least_excess_per_month)
+    )
+
+
+def _not_only_named_now(risen: pl.DataFrame, days: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Without the resources that the bill names now and did not before, unless the sum that holds them has risen as well."""
+    family = ["account", "service", "usage_family", "currency"]
+    before = days.filter("learning").group_by(KEY).agg(shared=(~pl.col("named").fill_null(True)).mean() > 0.5)
+    sums = days.filter((pl.col("level") == 1) & pl.col("final")).select(
+        *family, "day", more=pl.col("cost") - pl.col("usual")
+    )
+    around = (
+        risen.select(*KEY, "since")
+        .join(sums, on=family, how="inner", nulls_equal=True)
+        .filter(pl.col("day") >= pl.col("since"))
+        .group_by(KEY)
+        .agg(pl.col("more").sum())
+    )
+    renamed = pl.col("shared").fill_null(False) & pl.col("named")
+    risen_around = pl.col("more").fill_null(0.0) >= settings.explained_share * pl.col("final_excess")
+    return (
+        risen.join(before, on=KEY, how="left", nulls_equal=True)
+        .join(around, on=KEY, how="left", nulls_equal=True)
+        .filter((pl.col("level") > 0) | ~renamed | risen_around)
+        .drop("shared", "more")
     )
 
 
