@@ -65,6 +65,20 @@ def test_more_instances_today_than_that_day_still_get_no_more_than_the_line(rows
     assert by_name(daily) == {"grown": 9.6}
 
 
+def test_what_has_not_changed_since_takes_its_hours_first(rows: SimpleNamespace) -> None:
+    # 72 h: 24 of the steady one; the other has six instances today, changed on the 15th, and had two (48 h) then.
+    line = rows.bill_line("USE1-Host:ml.m5.xlarge", 14.4, 72)
+    grown = rows.endpoint("grown", count=6, changed_at=datetime(2026, 11, 15, tzinfo=UTC))
+    daily = attribute(rows.costs(line), rows.inventory(grown, rows.endpoint("steady")), rows.jobs(), TAGS)
+    assert by_name(daily) == {"grown": 9.6, "steady": 4.8}
+
+
+def test_what_rounding_left_of_a_line_belongs_to_nobody(rows: SimpleNamespace) -> None:
+    line = rows.bill_line("USE1-Host:ml.m5.xlarge", -7e-10, 1e-10)
+    daily = attribute(rows.costs(line), rows.inventory(rows.endpoint("e")), rows.jobs(), TAGS)
+    assert daily["attribution"].to_list() == ["unattributed"]
+
+
 def test_real_time_and_asynchronous_hours_of_one_machine_are_not_mixed(rows: SimpleNamespace) -> None:
     lines = rows.bill_line("USE1-Host:ml.g5.xlarge", 30.0, 24), rows.bill_line("USE1-AsyncInf:ml.g5.xlarge", 20.0, 24)
     stood = rows.endpoint("live", "ml.g5.xlarge"), rows.endpoint("queue", "ml.g5.xlarge", asynchronous=True)

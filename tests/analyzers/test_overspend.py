@@ -108,6 +108,17 @@ def test_a_new_endpoint_is_not_an_overspend_of_its_own(rows: SimpleNamespace) ->
     assert told(rows, *new, *days(rows, "old", steady(300))) == []
 
 
+def test_a_resource_that_the_bill_only_names_since_two_weeks_is_not_dearer_for_that(rows: SimpleNamespace) -> None:
+    named_from = date(2026, 11, 6)
+    notebook = {"usage_family": "notebook", "resource_kind": "notebook_instance"}
+    costs = [
+        *days(rows, "lab", lambda day: 30.0 if day >= named_from else 0.0, **notebook),
+        *days(rows, "lab", lambda day: 0.0 if day >= named_from else 1.0, **(notebook | {"attribution": "derived"})),
+        *days(rows, None, lambda day: 0.0 if day >= named_from else 29.0, usage_family="notebook"),
+    ]
+    assert told(rows, *costs) == []
+
+
 def test_what_comes_every_month_on_this_day_is_no_surprise(rows: SimpleNamespace) -> None:
     def cost(day: date) -> float:
         return 400.0 if day.day in (16, 17) else 50.0
