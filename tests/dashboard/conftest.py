@@ -93,7 +93,7 @@ def serve(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Callable[[],
                     stderr=subprocess.STDOUT,
                 )
             )
-        for _ in range(200):
+        for _ in range(1200):  # a loaded machine takes long to import; the port answers when all is there
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return f"http://127.0.0.1:{port}"

@@ -73,6 +73,14 @@ def test_young_days_are_provisional_and_final_days_are_not(cube, sample) -> None
     assert days.filter("provisional")["day"].to_list() == [sample.LAST_DAY - timedelta(days=1), sample.LAST_DAY]
 
 
+def test_month_that_aws_calls_estimated_is_not_provisional_as_a_whole(house, sample) -> None:
+    lake, _ = house
+    estimated = sample.daily_rows().with_columns(estimated=pl.col("day") >= date(2026, 11, 1))
+    sample.fill_costs(lake, estimated)
+    days = spend.per_day(spend.load_cube(lake, "cost-explorer", sample.AS_OF), "billed")
+    assert days.filter("provisional")["day"].to_list() == [sample.LAST_DAY - timedelta(days=1), sample.LAST_DAY]
+
+
 def test_day_without_a_bill_is_a_gap_and_not_zero(cube) -> None:
     holed = cube.filter(pl.col("day") != date(2026, 11, 5))
     assert spend.missing_days(holed, date(2026, 11, 1), date(2026, 11, 19)) == [date(2026, 11, 5)]

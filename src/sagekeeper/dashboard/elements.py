@@ -61,6 +61,36 @@ def trouble() -> None:
         st.error(f"{len(failed) - 2} more source runs failed; see *Data* on the Overview.", icon=":material/error:")
 
 
+def spent(label: str, now: float | None, before: float | None, than: str, currency: str, cents: bool = False) -> None:
+    """An amount of money spent: more than before is bad, less is good, the same is neither."""
+    change = say.change(now, before)
+    same = change is None or change.startswith("±")
+    st.metric(
+        label,
+        say.money(now, currency) if cents else say.big_money(now, currency),
+        f"{change} vs {than}" if change else None,
+        delta_color="off" if same else "inverse",
+        delta_arrow="off" if same else "auto",
+        width="content" if cents else "stretch",
+    )
+
+
+def card(key: str, headline: str, title: str, small: str, chosen: bool) -> bool:
+    """One thing of a list: Markdown headline, title and small print. Whether it was clicked to be shown."""
+    with st.container(border=True, gap="xsmall", key=key):
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.markdown(headline, width="content")
+            st.space("stretch")
+            if chosen:
+                st.markdown(":primary[**shown** :material/arrow_forward:]", width="content")
+                clicked = False
+            else:
+                clicked = st.button("Show", key=f"show-{key}", type="tertiary")
+        st.markdown(title)
+        st.caption(small)
+    return clicked
+
+
 def empty(what: str, command: str = "sagekeeper collect") -> None:
     """Nothing there yet, and what to do about it."""
     with st.container(border=True, horizontal_alignment="center", gap="small"):

@@ -57,20 +57,11 @@ def _list(done: list[Activity], chosen: Activity) -> None:
     if chosen not in shown:
         shown.append(chosen)
     for item in shown:
-        with st.container(border=True, gap="xsmall", key=f"action-{item.action.id}"):
-            st.markdown(f"{_badge(item.action.state)} **{say.in_markdown(item.wanted.title)}**")
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.caption(
-                    say.in_markdown(
-                        f"{item.action.id} · {say.moment(item.action.requested_at)} · {item.action.requested_by}"
-                    )
-                )
-                st.space("stretch")
-                if item is chosen:
-                    st.markdown(":primary[**shown** :material/arrow_forward:]", width="content")
-                elif st.button("Show", key=f"show-{item.action.id}", type="tertiary"):
-                    st.query_params["action"] = str(item.action.id)
-                    st.rerun()
+        action, name = item.action, f"**{say.in_markdown(item.wanted.title)}**"
+        small = say.in_markdown(f"{action.id} · {say.moment(action.requested_at)} · {action.requested_by}")
+        if elements.card(f"action-{action.id}", _badge(action.state), name, small, item is chosen):
+            st.query_params["action"] = str(action.id)
+            st.rerun()
     if len(done) > len(shown):
         st.caption(f"The newest {MOST_LISTED} of {len(done)}.")
 

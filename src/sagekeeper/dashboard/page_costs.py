@@ -109,14 +109,8 @@ def _total(own: pl.DataFrame, bill: Bill, first: date, last: date, basis: spend.
     reaches_back = earlier.height and earlier["day"].min() == first - timedelta(days=length)
     before = spend.total(earlier, basis) if reaches_back else None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        st.metric(
-            f"{say.day(first)} to {say.day(last)}",
-            say.money(whole, currency),
-            f"{(whole / before - 1) * 100:+.1f} % vs the {length} days before"
-            if whole is not None and before
-            else None,
-            delta_color="inverse",
-            width="content",
+        elements.spent(
+            f"{say.day(first)} to {say.day(last)}", whole, before, f"the {length} days before", currency, cents=True
         )
         tail = f" {say.money(young, currency)} of it is provisional." if young else ""
         kind = (
@@ -130,7 +124,7 @@ def _total(own: pl.DataFrame, bill: Bill, first: date, last: date, basis: spend.
 def _notes(own: pl.DataFrame, days: pl.DataFrame, first: date, last: date) -> None:
     notes = []
     if days["provisional"].any():
-        notes.append("Hatched: AWS may still restate these days (younger than 48 h, or marked as estimated).")
+        notes.append("Hatched: AWS may still restate these days (they ended less than 48 h ago).")
     missing = spend.missing_days(own, first, last)
     if missing:
         named = ", ".join(say.short_day(item) for item in missing[:5]) + (" …" if len(missing) > 5 else "")

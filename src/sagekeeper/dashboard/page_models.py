@@ -45,16 +45,10 @@ def _list(lines: list[ModelLine]) -> ModelLine:
     if chosen not in shown:
         shown.append(chosen)
     for number, line in enumerate(shown):
-        with st.container(border=True, gap="xsmall", key=f"model-{number}"):
-            st.markdown(f"{_badge(line)} **{say.in_markdown(line.key.endpoint)}**")
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.caption(say.in_markdown(_in_short(line)))
-                st.space("stretch")
-                if line is chosen:
-                    st.markdown(":primary[**shown** :material/arrow_forward:]", width="content")
-                elif st.button("Show", key=f"show-{number}", type="tertiary"):
-                    st.query_params["endpoint"] = line.key.endpoint
-                    st.rerun()
+        name, small = f"**{say.in_markdown(line.key.endpoint)}**", say.in_markdown(_in_short(line))
+        if elements.card(f"model-{number}", _badge(line), name, small, line is chosen):
+            st.query_params["endpoint"] = line.key.endpoint
+            st.rerun()
     if len(found) > len(shown):
         st.caption(f"{len(shown)} of {len(found)}; search for the others.")
     return chosen

@@ -56,11 +56,12 @@ def _headline(seen: Overview) -> None:
     spend, gain, proof = seen.spend, seen.potential, seen.proven
     one, two, three, four = st.columns(4, gap="small")
     with one, st.container(border=True, height="stretch"):
-        change = None
-        if spend.billed is not None and spend.last_month_same_days:
-            change = f"{(spend.billed / spend.last_month_same_days - 1) * 100:+.0f} % vs same days last month"
-        st.metric(
-            f"Spent in {spend.month:%B}", say.big_money(spend.billed, spend.currency), change, delta_color="inverse"
+        elements.spent(
+            f"Spent in {spend.month:%B}",
+            spend.billed,
+            spend.last_month_same_days,
+            "same days last month",
+            spend.currency,
         )
         provisional = spend.provisional_share
         young = f" · {say.percent(provisional)} provisional" if provisional else ""
@@ -91,7 +92,8 @@ def _headline(seen: Overview) -> None:
             delta_arrow="off",
         )
         early = f" · {proof.too_early} too early to tell" if proof.too_early else ""
-        st.caption(say.in_markdown(f"Measured for {say.count(proof.actions, 'change')}{early}"))
+        measured = f"Measured for {say.count(proof.actions, 'change')}" if told else "No change was measured yet"
+        st.caption(say.in_markdown(measured + early))
 
 
 def _forecast(seen: Overview) -> None:
@@ -184,9 +186,9 @@ def _wrong(seen: Overview) -> None:
         column_config={
             "Severity": st.column_config.TextColumn(width=80),
             "Kind": st.column_config.TextColumn(width=130),
-            "What": st.column_config.TextColumn(width="large"),
+            "What": st.column_config.TextColumn(width=400),
             "Per month": st.column_config.TextColumn(width=105, alignment="right"),
-            "Owner": st.column_config.TextColumn(width=110),
+            "Owner": st.column_config.TextColumn(width=175),
             "Since": st.column_config.TextColumn(width=70),
         },
     )

@@ -87,22 +87,16 @@ def _filtered(lines: list[ProposalLine]) -> list[ProposalLine]:
 
 
 def _card(line: ProposalLine, chosen: bool) -> None:
-    with st.container(border=True, gap="xsmall", key=f"card-{line.fingerprint}"):
-        if line.action_state:
-            state = f":blue-badge[{line.action_state.replace('_', ' ')}]"
-        else:
-            state = ":green-badge[one click]" if line.one_click else ":gray-badge[needs a look]"
-        st.markdown(f"**{say.in_markdown(say.big_money(line.expected, line.currency))}** / month &nbsp; {state}")
-        st.markdown(say.in_markdown(line.title))
-        with st.container(horizontal=True, vertical_alignment="center"):
-            owner = f" · {elements.shortened(line.owner, 32)}" if line.owner else ""
-            st.caption(say.in_markdown(f"{line.lever_in_words} · {line.region}{owner}"))
-            st.space("stretch")
-            if chosen:
-                st.markdown(":primary[**shown** :material/arrow_forward:]", width="content")
-            elif st.button("Show", key=f"show-{line.fingerprint}", type="tertiary"):
-                st.query_params["rec"] = line.fingerprint
-                st.rerun()
+    if line.action_state:
+        state = f":blue-badge[{line.action_state.replace('_', ' ')}]"
+    else:
+        state = ":green-badge[one click]" if line.one_click else ":gray-badge[needs a look]"
+    amount = f"**{say.in_markdown(say.big_money(line.expected, line.currency))}** / month {state}"
+    owner = f" · {elements.shortened(line.owner, 32)}" if line.owner else ""
+    small = say.in_markdown(f"{line.lever_in_words} · {line.region}{owner}")
+    if elements.card(f"card-{line.fingerprint}", amount, say.in_markdown(line.title), small, chosen):
+        st.query_params["rec"] = line.fingerprint
+        st.rerun()
 
 
 def _detail(line: ProposalLine) -> None:

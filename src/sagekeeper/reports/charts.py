@@ -216,7 +216,7 @@ def feature_shifts(rows: pl.DataFrame, most: int = 12) -> go.Figure:
         )
     house(figure, 110 + 30 * len(names), x_title="distance from the baseline, 0 to 1, with 95 % interval")
     figure.update_layout(hovermode="closest")
-    figure.update_yaxes(categoryorder="array", categoryarray=names, showgrid=False)
+    figure.update_yaxes(categoryorder="array", categoryarray=names, tickmode="array", tickvals=names, showgrid=False)
     figure.update_xaxes(showgrid=True, gridcolor=GRID, rangemode="tozero")
     return figure
 

@@ -68,6 +68,18 @@ def percent(share: float | None, decimals: int = 0) -> str:
     return f"{share * 100:.{decimals}f} %"
 
 
+def change(now: float | Decimal | None, before: float | Decimal | None) -> str | None:
+    """By how much more or less; None where there is nothing to compare with.
+
+    >>> change(112, 100), change(99.9, 100), change(1, None)
+    ('+12 %', '±0 %', None)
+    """
+    if now is None or not before:
+        return None
+    share = round((float(now) / float(before) - 1) * 100)
+    return f"{share:+d} %" if share else "±0 %"
+
+
 def day(value: date | datetime | None) -> str:
     """A day: ``20 Nov 2026``."""
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"

@@ -13,7 +13,7 @@ import polars as pl
 
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import DAILY_COSTS
-from sagekeeper.reports.views.spend import COST_EXPLORER, PROVISIONAL_FOR, UNATTRIBUTED, Basis
+from sagekeeper.reports.views.spend import UNATTRIBUTED, Basis, provisional
 
 RESOURCE = ("account", "region", "resource_kind", "resource_name", "owner")
 
@@ -67,15 +67,13 @@ def resource_days(
     lake: Lake, dataset: str, currency: str, basis: Basis, first: date, last: date, as_of: datetime
 ) -> pl.DataFrame:
     """[day, resource, cost, provisional]: to be given to `spend.grouped`."""
-    young = (pl.col("day") > (as_of - PROVISIONAL_FOR).date()) if dataset == COST_EXPLORER else pl.lit(value=False)
     return (
         _rows(lake, dataset, currency, first, last)
         .group_by("day", pl.col("resource_name").alias("resource"))
         .agg(
             cost=pl.col(f"{basis}_cost").sum(),
-            provisional=pl.col("estimated").fill_null(value=False).any(),
+            provisional=provisional(dataset, as_of).any(),
         )
-        .with_columns(pl.col("provisional") | young)
         .collect()
     )
 

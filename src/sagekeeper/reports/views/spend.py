@@ -46,7 +46,6 @@ CUBE: dict[str, pl.DataType] = {
 
 def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
     """All days of one bill up to ``as_of``, without resources."""
-    young = (pl.col("day") > (as_of - PROVISIONAL_FOR).date()) if dataset == COST_EXPLORER else pl.lit(value=False)
     return (
         lake.scan(DAILY_COSTS)
         .filter((pl.col("dataset") == dataset) & (pl.col("day") <= as_of.date()))
@@ -54,13 +53,24 @@ def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
         .agg(
             pl.col("billed_cost").sum().alias("billed"),
             pl.col("effective_cost").sum().alias("effective"),
-            pl.col("estimated").fill_null(value=False).any().alias("provisional"),
+            provisional(dataset, as_of).any().alias("provisional"),
         )
-        .with_columns(pl.col("provisional") | young, pl.col("owner").fill_null(UNATTRIBUTED))
+        .with_columns(pl.col("owner").fill_null(UNATTRIBUTED))
         .select(CUBE.keys())
         .sort("day", "account", "service", "usage_family", "owner")
         .collect()
     )
+
+
+def provisional(dataset: str, as_of: datetime) -> pl.Expr:
+    """Whether a row of `daily_costs` may still be restated.
+
+    Of Cost Explorer: a day that ended less than 48 h ago. AWS calls the whole open month estimated; saying that of
+    every day would say nothing, so it is shown per month only (`bills`). Of a file: what the file says.
+    """
+    if dataset == COST_EXPLORER:
+        return pl.col("day") >= (as_of - PROVISIONAL_FOR).date()
+    return pl.col("estimated").fill_null(value=False)
 
 
 def main_currency(cube: pl.DataFrame) -> str:
