@@ -57,7 +57,7 @@ class Profile:
         if numbers.is_empty():
             return
         count, before = len(numbers), self.records_present
-        values = numbers.to_numpy()
+        values = numbers.to_numpy(writable=True)  # the sketch takes no read-only array
         mean = float(values.mean())
         squares = float(((values - mean) ** 2).sum())
         step = mean - self.mean
