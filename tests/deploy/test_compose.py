@@ -45,7 +45,9 @@ def test_no_password_is_written_in_the_file() -> None:
 def test_each_container_runs_a_command_with_options_that_exist(service: str) -> None:
     command = services()[service]["command"]
     words = [word for word in command if not word.startswith("-")]
-    asked = CliRunner().invoke(app, [*(words[:2] if words[0] == "simulate" else words[:1]), "--help"], terminal_width=200)
+    asked = CliRunner().invoke(
+        app, [*(words[:2] if words[0] == "simulate" else words[:1]), "--help"], terminal_width=200
+    )
     assert asked.exit_code == 0, asked.output
     for option in (word for word in command if word.startswith("--")):
         assert option in asked.output, f"{service}: {option}"
