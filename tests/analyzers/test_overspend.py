@@ -97,6 +97,26 @@ def test_a_family_of_weekly_jobs_is_compared_with_its_own_runs(rows: SimpleNames
     assert float(finding.impact_per_month or 0) == pytest.approx(320 / 14 * 730 / 24, rel=1e-4)
 
 
+def occasional(rows: SimpleNamespace, *costs: float) -> list[dict[str, Any]]:
+    """One family of jobs, a run every seven days, the last on 17 November."""
+    kind = {"resource_kind": "training_job", "usage_family": "training"}
+    start = date(2026, 11, 17) - timedelta(days=7 * (len(costs) - 1))
+    calendar = [start + timedelta(days=7 * n) for n in range(len(costs))]
+    return [rows.daily(f"adhoc-{day:%Y-%m-%d}", day, cost, **kind) for day, cost in zip(calendar, costs, strict=True)]
+
+
+def test_occasional_jobs_of_very_different_sizes_are_not_told_for_two_long_ones(rows: SimpleNamespace) -> None:
+    # 300 is a tenth above the longest run so far, 30 times the shortest.
+    costs = occasional(rows, 90, 10, 270, 20, 60, 120, 300, 310)
+    assert told(rows, *costs, *days(rows, "hosting", steady(300))) == []
+
+
+def test_after_three_runs_nobody_can_say_what_a_run_usually_costs(rows: SimpleNamespace) -> None:
+    assert told(rows, *occasional(rows, 40, 41, 40, 200, 210), *days(rows, "hosting", steady(300))) == []
+    (finding,) = told(rows, *occasional(rows, 40, 41, 40, 41, 200, 210), *days(rows, "hosting", steady(300)))
+    assert finding.subject.name == "adhoc"
+
+
 def test_a_nameless_rise_is_told_at_its_usage_family_once(rows: SimpleNamespace) -> None:
     costs = days(rows, None, lambda day: 90.0 if day >= date(2026, 11, 10) else 20.0, usage_family="studio")
     (finding,) = told(rows, *costs, *days(rows, "e", steady(40)))

@@ -20,7 +20,8 @@ from sagekeeper.core.clock import day_start
 from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, ResourceRef, Series, fingerprint
 
 JUDGED_DAYS, LEARNED_DAYS, SHOWN_DAYS = 14, 42, 60
-FEWEST_LEARNED = 14
+FEWEST_LEARNED, FEWEST_RUNS = 14, 4
+LEAST_LOG_SPREAD = 0.3
 MAD_TO_STD = 1.4826
 SPARSE_BELOW = 0.6
 """Share of days with a cost below which a series is said to run now and then."""
@@ -37,11 +38,14 @@ class Settings(AnalyzerSettings):
     least_excess_per_month: float = Field(
         50, ge=0, description="excess per month, in the bill's currency, below which it is noise"
     )
-    least_ratio: float = Field(1.25, ge=1.0, description="how many times the usual cost a day must be")
-    spreads: float = Field(5.0, ge=1.0, description="how many usual spreads above the usual cost a day must be")
-    least_days: int = Field(2, ge=1, le=7, description="how many of the last three final days (or runs) must be high")
+    least_ratio: float = Field(1.3, ge=1.0, description="how many times the usual cost a day must be")
+    spreads: float = Field(6.0, ge=1.0, description="how many usual spreads above the usual cost a day must be")
+    least_days: int = Field(3, ge=1, le=3, description="how many of the last three final days must be high")
+    least_runs: int = Field(
+        2, ge=1, le=3, description="how many of the last three runs must be high, where it runs now and then"
+    )
     margin_over_maximum: float = Field(
-        1.05, ge=1.0, description="a day this close to an earlier maximum is nothing new"
+        1.3, ge=1.0, description="a day below this many times an earlier maximum is nothing new"
     )
     explained_share: float = Field(
         0.5, gt=0, le=1, description="share of a rise that smaller things must explain to replace it"
@@ -127,7 +131,11 @@ def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.Data
     usual = pl.when(~pl.col("sparse") & enough).then(same_weekday).otherwise(every_day)
     marked = marked.with_columns(usual=usual, learned_cost=learned_cost)
     spread = (pl.col("learned_cost") - pl.col("usual")).abs().median().over(KEY) * MAD_TO_STD
+    # What runs now and then has no steady amount: its tail is judged in ratios, and two or three runs show no tail.
+    in_ratios = pl.max_horizontal(pl.col("learned_cost").log().std().over(KEY).fill_null(0.0), LEAST_LOG_SPREAD)
+    few = pl.col("sparse") & (pl.col("learned_cost").count().over(KEY) < FEWEST_RUNS)
     limit = pl.max_horizontal(
+        pl.when(few).then(float("inf")).when("sparse").then(pl.col("usual") * (settings.spreads / 2 * in_ratios).exp()),
         pl.col("usual") * settings.least_ratio,
         pl.col("usual") + settings.spreads * spread,
         pl.col("learned_cost").max().over(KEY) * settings.margin_over_maximum,
@@ -155,9 +163,10 @@ def _risen(days: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     final = days.filter(pl.col("final") & ~pl.col("learning"))
     counting = final.filter("counts")
     now = counting.group_by(KEY, maintain_order=True).agg(
-        lately=pl.col("high").tail(3).sum(), last=pl.col("high").last()
+        lately=pl.col("high").tail(3).sum(), last=pl.col("high").last(), sparse=pl.col("sparse").last()
     )
-    high = now.filter((pl.col("lately") >= settings.least_days) & pl.col("last"))
+    needed = pl.when("sparse").then(pl.lit(settings.least_runs)).otherwise(pl.lit(settings.least_days))
+    high = now.filter((pl.col("lately") >= needed) & pl.col("last"))
     quiet = counting.filter(~pl.col("high")).group_by(KEY).agg(quiet=pl.col("day").max())
     begun = (
         counting.filter("high")
