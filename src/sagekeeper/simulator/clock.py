@@ -12,9 +12,11 @@ from pathlib import Path
 class SimulatedClock:
     """``base`` + machine time elapsed x ``speed`` + everything it was advanced by; kept in ``file``."""
 
-    def __init__(self, file: Path, base: datetime, speed: float) -> None:
+    def __init__(self, file: Path, base: datetime, speed: float, not_before: datetime | None = None) -> None:
         self._file, self._speed, self._lock = file, speed, threading.Lock()
         self._base = datetime.fromisoformat(json.loads(file.read_text())["now"]) if file.exists() else base
+        # The file may be some seconds old: time never goes back behind what was done.
+        self._base = max(self._base, not_before or self._base)
         self._started = time.monotonic()
 
     @property

@@ -1,8 +1,9 @@
 """How an operation of ours is hung into moto's server: a function (Ask) -> answer, validated, timed and journalled.
 
-Each completed operation is a plain function taking `Ask` and returning the answer as a dict of botocore's output shape. Requests
-are checked against botocore's own service model before the function sees them; what it raises as `Refused` goes out as the
-AWS error of that code. A mutating operation is written to the journal, synced to disk, before it is answered.
+Each completed operation is a plain function taking `Ask` and returning the answer as a dict of botocore's output shape.
+Requests are checked against botocore's own service model before the function sees them; what it raises as `Refused`
+goes out as the AWS error of that code. A mutating operation is written to the journal, synced to disk, before it is
+answered.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import botocore
 import botocore.session
+import numpy as np
 from botocore.validate import ParamValidator
 from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult, BaseResponse
+from moto.core.responses import ActionResult
 
 from sagekeeper.simulator.clock import SimulatedClock
-from sagekeeper.simulator.journal import Journal
+from sagekeeper.simulator.constraints import broken_constraints
+from sagekeeper.simulator.journal import Journal, resource_of
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.world import Standing, World
 
@@ -59,7 +63,7 @@ Handler = Callable[[Ask], dict[str, Any]]
 
 def install(response_class: type, service: str, handlers: dict[str, Handler], mutating: set[str], house: House) -> None:
     """Hang ``handlers`` (by operation name) into moto's response class for ``service``."""
-    model = _service_model(service)
+    model = service_model(service)
     for operation, handler in handlers.items():
         method = _method(service, operation, handler, operation in mutating, house, model)
         setattr(response_class, botocore.xform_name(operation), method)
@@ -68,62 +72,93 @@ def install(response_class: type, service: str, handlers: dict[str, Handler], mu
 def _method(
     service: str, operation: str, handler: Handler, mutates: bool, house: House, model: Any
 ) -> Callable[[Any], Any]:
-    shape = model.operation_model(operation)
+    shape = model.operation_model(operation).input_shape
 
     def method(response: Any) -> Any:
         params = _params(response, service)
-        report = ParamValidator().validate(params, shape.input_shape) if shape.input_shape is not None else None
-        if report is not None and report.has_errors():
-            raise Refused("ValidationException", report.generate_report())
-        ask = Ask(house, response.current_account, response.region, params, house.clock.now())
+        _check(params, shape)
         with house.world.lock:
+            ask = Ask(house, response.current_account, response.region, params, house.clock.now())
             answer = handler(ask)
             if mutates:
-                house.journal.write(service, operation, ask.account, ask.region, params, ask.now)
-                house.world.changed()
-        return ActionResult(answer)
+                house.journal.write(
+                    "call",
+                    ask.now,
+                    service=service,
+                    operation=operation,
+                    account=ask.account,
+                    region=ask.region,
+                    resource=resource_of(params),
+                    parameters=params,
+                )
+                ask.here.version += 1
+        return _answered(answer, response)
 
+    method.__dict__["ours"] = True
     return method
+
+
+def _check(params: dict[str, Any], shape: Any) -> None:
+    if shape is None:
+        return
+    report = ParamValidator().validate(params, shape)
+    if report.has_errors():
+        raise Refused("ValidationException", report.generate_report())
+    broken = broken_constraints(params, shape)
+    if broken:
+        many = f"{len(broken)} validation error{'s' * (len(broken) > 1)} detected: "
+        raise Refused("ValidationException", many + "; ".join(broken))
 
 
 def _params(response: Any, service: str) -> dict[str, Any]:
     if service in ("sagemaker", "ce"):
         found = json.loads(response.body or "{}")
-        return _with_times(found)
+        return dict(with_times(found))
     return dict(response._get_params())
 
 
-def _with_times(found: Any) -> Any:
-    """JSON sends times as epoch seconds under names that end in Time, After or Before."""
+def with_times(found: Any) -> Any:
+    """JSON sends times as epoch seconds (the journal as text) under names that end in Time, After or Before."""
     if isinstance(found, dict):
-        return {
-            key: datetime.fromtimestamp(value, UTC)
-            if isinstance(value, int | float) and key.endswith(("Time", "After", "Before", "TimeAfter", "TimeBefore"))
-            else _with_times(value)
-            for key, value in found.items()
+        return {key: _time(key, value) for key, value in found.items()}
+    return [with_times(item) for item in found] if isinstance(found, list) else found
+
+
+def _time(key: str, value: Any) -> Any:
+    if not key.endswith(("Time", "After", "Before")) or isinstance(value, bool):
+        return with_times(value)
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    return value
+
+
+def _answered(answer: dict[str, Any], response: Any) -> Any:
+    """Long rows of numbers are written at once: moto's serializer takes a dozen calls for each datapoint."""
+    if not any(isinstance(row.get("Values"), np.ndarray) for row in answer.get("MetricDataResults", [])):
+        return ActionResult(answer)
+    kind = response.headers.get("Content-Type", "")
+    if kind.startswith("application/x-amz-json"):
+        return 200, {"Content-Type": kind}, json.dumps(answer, default=lambda found: found.tolist())
+    rows = [
+        row
+        | {
+            "Timestamps": [datetime.fromtimestamp(moment, UTC) for moment in row["Timestamps"].tolist()],
+            "Values": row["Values"].tolist(),
         }
-    return [_with_times(item) for item in found] if isinstance(found, list) else found
+        for row in answer["MetricDataResults"]
+    ]
+    return ActionResult(answer | {"MetricDataResults": rows})
 
 
 @lru_cache(maxsize=8)
-def _service_model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
+def service_model(service: str) -> Any:
+    """botocore's description of a service."""
+    return _session().get_service_model(service)
 
 
-def answer_unknown_operations() -> None:
-    """Answer what neither moto nor we have with 501 and a sentence, instead of an HTML page."""
-    known = BaseResponse.call_action
-
-    def call_action(self: Any) -> Any:
-        try:
-            return known(self)
-        except NotImplementedError as missing:
-            body = json.dumps(
-                {"__type": "NotImplemented", "message": f"The simulated account has no such operation: {missing}"}
-            )
-            return 501, {"Content-Type": "application/x-amz-json-1.1"}, body
-
-    BaseResponse.call_action = call_action  # type: ignore[method-assign]
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    return botocore.session.get_session()
 
 
 def page(

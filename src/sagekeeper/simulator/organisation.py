@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.simulator.world import PAYER, PRODUCTS, Life, Standing, Traffic, World
+from sagekeeper.simulator.world import PAYER, PRODUCTS, Deployed, Life, Standing, Traffic, World
 
 XGB = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -320,7 +320,7 @@ def _endpoint(world: World, row: tuple[Any, ...], now: datetime, age: timedelta)
             "OutputConfig": {"S3OutputPath": f"s3://ml-monitoring-{account}-{region}/async/{name}"}
         }
     here.configs[config] = made
-    life = Life(created, [(created, config)], modified=created, settled=created + timedelta(minutes=5))
+    life = Life(created, [Deployed(created, config, made)], modified=created, settled=created + timedelta(minutes=5))
     if kind == "spend":
         event = (now - timedelta(days=9)).replace(hour=14, minute=10, second=0, microsecond=0)
         bigger = dict(
@@ -331,7 +331,7 @@ def _endpoint(world: World, row: tuple[Any, ...], now: datetime, age: timedelta)
             CreationTime=event,
         )
         here.configs[bigger["EndpointConfigName"]] = bigger
-        life.configs.append((event, bigger["EndpointConfigName"]))
+        life.deployed.append(Deployed(event, bigger["EndpointConfigName"], bigger))
         life.modified = event
     here.lives[name] = [life]
     more = {} if env == "prod" and kind not in ("idle",) else {"cost-optimizer": "managed"}
@@ -340,7 +340,7 @@ def _endpoint(world: World, row: tuple[Any, ...], now: datetime, age: timedelta)
     tags = {} if name in ("hackathon-demo", "doc-classifier") else _tags(team, env, **more)
     if name == "hackathon-demo":
         tags = {"cost-optimizer": "managed"}
-    here.tags[here.arn("endpoint", name)] = tags
+    here.tags[here.arn("endpoint", name)] = life.tags = tags
     here.tags[here.arn("endpoint-config", config)] = dict(tags)
     here.traffic[name] = _traffic(kind, per_hour, instance_type, count, now - timedelta(days=quiet) if quiet else None)
     if kind in ("idle", "new_idle"):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sagekeeper.simulator.operations import Ask, Handler, Refused, page
-from sagekeeper.simulator.world import SETTLE, Life, Traffic
+from sagekeeper.simulator.world import SETTLE, Deployed, Life, Scaled, Traffic
 
 
 def status_of(life: Life, now: datetime) -> str:
     """Creating or Updating until settled, then InService."""
     if life.settled is not None and now < life.settled:
-        return "Updating" if len(life.configs) > 1 else "Creating"
+        return "Updating" if len(life.deployed) > 1 else "Creating"
     return "InService"
 
 
@@ -72,6 +72,7 @@ def list_endpoint_configs(ask: Ask) -> dict[str, Any]:
     rows = [
         {key: item[key] for key in ("EndpointConfigName", "EndpointConfigArn", "CreationTime")}
         for item in _newest(ask.here.configs)
+        if ask.params.get("NameContains", "") in item["EndpointConfigName"]
     ]
     part, more = page(rows, ask.params)
     return {"EndpointConfigs": part} | more
@@ -86,14 +87,13 @@ def delete_endpoint_config(ask: Ask) -> dict[str, Any]:
 def create_endpoint(ask: Ask) -> dict[str, Any]:
     name, config = ask.params["EndpointName"], ask.params["EndpointConfigName"]
     arn = ask.here.arn("endpoint", name)
-    _found(ask.here.configs, config, "endpoint configuration", ask)
+    document = _found(ask.here.configs, config, "endpoint configuration", ask)
     if ask.here.life(name) is not None:
         raise Refused("ValidationException", f'Cannot create already existing endpoint "{arn}".')
-    ask.here.lives.setdefault(name, []).append(
-        Life(ask.now, [(ask.now, config)], modified=ask.now, settled=ask.now + SETTLE)
-    )
+    life = Life(ask.now, [Deployed(ask.now, config, document)], modified=ask.now, settled=ask.now + SETTLE)
+    ask.here.lives.setdefault(name, []).append(life)
     ask.here.traffic.setdefault(name, Traffic())
-    ask.here.tags[arn] = {}
+    ask.here.tags[arn] = life.tags  # The bill of the life before keeps the tags of that life.
     _tag(ask, arn)
     return {"EndpointArn": arn}
 
@@ -101,40 +101,55 @@ def create_endpoint(ask: Ask) -> dict[str, Any]:
 def update_endpoint(ask: Ask) -> dict[str, Any]:
     name, config = ask.params["EndpointName"], ask.params["EndpointConfigName"]
     life = _life(ask, name)
-    _found(ask.here.configs, config, "endpoint configuration", ask)
-    if status_of(life, ask.now) != "InService":
-        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{ask.here.arn("endpoint", name)}".')
+    document = _found(ask.here.configs, config, "endpoint configuration", ask)
+    _refuse_in_progress(ask, name, life)
     before = describe_endpoint(ask)["ProductionVariants"]
-    life.configs.append((ask.now, config))
+    life.deployed.append(Deployed(ask.now, config, document))
     life.modified, life.settled = ask.now, ask.now + SETTLE
     life.deployment = ask.params.get("DeploymentConfig")
     if ask.params.get("RetainAllVariantProperties"):
-        kept = [
-            (item["VariantName"], item["CurrentInstanceCount"]) for item in before if "CurrentInstanceCount" in item
+        life.scaled += [
+            Scaled(ask.now, item["VariantName"], item.get("CurrentInstanceCount"), item["CurrentWeight"])
+            for item in before
         ]
-        life.scaled += [(ask.now, name_, count) for name_, count in kept]
     return {"EndpointArn": ask.here.arn("endpoint", name)}
 
 
 def delete_endpoint(ask: Ask) -> dict[str, Any]:
     life = _life(ask, ask.params["EndpointName"])
+    _refuse_in_progress(ask, ask.params["EndpointName"], life)
     life.deleted = ask.now
+    ask.here.tags.pop(ask.here.arn("endpoint", ask.params["EndpointName"]), None)
     return {}
 
 
 def describe_endpoint(ask: Ask) -> dict[str, Any]:
     name = ask.params["EndpointName"]
     life = _life(ask, name)
-    config = ask.here.configs.get(life.configs[-1][1], {"ProductionVariants": []})
+    status = status_of(life, ask.now)
+    serving = life.deployed[-2] if status == "Updating" else life.deployed[-1]
+    config = serving.config
     answer: dict[str, Any] = {
         "EndpointName": name,
         "EndpointArn": ask.here.arn("endpoint", name),
-        "EndpointConfigName": life.configs[-1][1],
-        "EndpointStatus": status_of(life, ask.now),
+        "EndpointConfigName": serving.name,
+        "EndpointStatus": status,
         "CreationTime": life.created,
         "LastModifiedTime": life.modified or life.created,
-        "ProductionVariants": [_variant(item, life, ask.now) for item in config["ProductionVariants"]],
+        "ProductionVariants": [_variant(ask, item, life, serving) for item in config["ProductionVariants"]],
     }
+    if status == "Updating":
+        coming = life.deployed[-1]
+        answer["PendingDeploymentSummary"] = {
+            "EndpointConfigName": coming.name,
+            "ProductionVariants": [
+                {"VariantName": item["VariantName"], "DesiredInstanceCount": life.count(item, ask.now)}
+                if "InstanceType" in item
+                else {"VariantName": item["VariantName"]}
+                for item in coming.config["ProductionVariants"]
+            ],
+            "StartTime": coming.at,
+        }
     if "DataCaptureConfig" in config:
         wish = config["DataCaptureConfig"]
         answer["DataCaptureConfig"] = {
@@ -176,28 +191,47 @@ def list_endpoints(ask: Ask) -> dict[str, Any]:
 
 
 def update_endpoint_weights_and_capacities(ask: Ask) -> dict[str, Any]:
-    """A new count becomes a configuration of its own in the history, so that the meter follows it."""
+    """A new count or weight goes into the history, so that meter and metrics follow it."""
     name = ask.params["EndpointName"]
     life = _life(ask, name)
-    if status_of(life, ask.now) != "InService":
-        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{ask.here.arn("endpoint", name)}".')
+    _refuse_in_progress(ask, name, life)
+    known = {item["VariantName"] for item in life.deployed[-1].config["ProductionVariants"]}
     for item in ask.params["DesiredWeightsAndCapacities"]:
-        if "DesiredInstanceCount" in item:
-            life.scaled.append((ask.now, item["VariantName"], item["DesiredInstanceCount"]))
+        if item["VariantName"] not in known:
+            raise Refused("ValidationException", f'The variant name(s) "{item["VariantName"]}" is/are not present.')
+        life.scaled.append(
+            Scaled(ask.now, item["VariantName"], item.get("DesiredInstanceCount"), item.get("DesiredWeight"))
+        )
     life.modified = ask.now
     return {"EndpointArn": ask.here.arn("endpoint", name)}
 
 
-def _variant(item: dict[str, Any], life: Life, now: datetime) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "VariantName": item["VariantName"],
-        "CurrentWeight": item.get("InitialVariantWeight", 1.0),
-        "DesiredWeight": item.get("InitialVariantWeight", 1.0),
-    }
+def _variant(ask: Ask, item: dict[str, Any], life: Life, serving: Deployed) -> dict[str, Any]:
+    # What serves during an update is what served just before it.
+    at = ask.now if serving is life.deployed[-1] else life.deployed[-1].at - timedelta(microseconds=1)
+    weight = life.weight(item, at)
+    found: dict[str, Any] = {"VariantName": item["VariantName"], "CurrentWeight": weight, "DesiredWeight": weight}
+    image = _image(ask, item)
+    if image:
+        found["DeployedImages"] = [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": serving.at}]
     if "ServerlessConfig" in item:
-        return found | {"CurrentServerlessConfig": item["ServerlessConfig"]}
-    count = life.count(item, now)
+        return found | {
+            "CurrentServerlessConfig": item["ServerlessConfig"],
+            "DesiredServerlessConfig": item["ServerlessConfig"],
+        }
+    count = life.count(item, at)
     return found | {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
+
+
+def _image(ask: Ask, variant: dict[str, Any]) -> str | None:
+    model = ask.here.models.get(variant.get("ModelName", ""), {})
+    image: str | None = model.get("PrimaryContainer", {}).get("Image")
+    return image
+
+
+def _refuse_in_progress(ask: Ask, name: str, life: Life) -> None:
+    if status_of(life, ask.now) != "InService":
+        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{ask.here.arn("endpoint", name)}".')
 
 
 def _life(ask: Ask, name: str) -> Life:

@@ -1,11 +1,13 @@
-"""The server: moto's application with our operations in it, control routes beside it, in a process of its own, on loopback."""
+"""The server: moto's application with our operations in it, control routes beside it, in a process of its own, on
+loopback.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from sagekeeper.simulator import cloudwatch, cost_explorer, sagemaker_endpoints, sagemaker_work
+from sagekeeper.simulator import alarms, cloudwatch, cost_explorer, sagemaker_endpoints, sagemaker_work
+from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
+from sagekeeper.simulator.control import Control
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
-from sagekeeper.simulator.operations import Ask, Handler, House, answer_unknown_operations, install
+from sagekeeper.simulator.operations import Ask, Handler, House, install, with_times
 from sagekeeper.simulator.organisation import settle
 from sagekeeper.simulator.world import World
 
@@ -49,12 +53,13 @@ class Simulation:
     def __init__(self, state: Path, now: datetime, seed: int, scale: str, speed: float) -> None:
         state.mkdir(parents=True, exist_ok=True)
         self._origin = _origin(state, now, seed, scale)
-        self.clock = SimulatedClock(state / "clock.json", self._origin["now"], speed)
         self.world, self.journal = World(), Journal(state / "journal.jsonl")
+        done = [datetime.fromisoformat(entry["at"]) for entry in self.journal.entries[-1:]]
+        self.clock = SimulatedClock(state / "clock.json", self._origin["now"], speed, *done)
         self.house = House(self.world, self.clock, Meter(self.world), self.journal)
         self._captures = Captures(self.world, self._origin["now"])
-        self._moto = DomainDispatcherApplication(create_backend_app)
-        self.stage, self.fraction, self.ready = "starting", 0.0, False
+        self._aws = Borrowed(DomainDispatcherApplication(create_backend_app), self.journal, self.clock)
+        self._control = Control(self.house, self._catch_up)
         self._hour: datetime | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -63,87 +68,63 @@ class Simulation:
             ("people and endpoints", 0.05, self._settle),
             ("what was done to them", 0.3, self._replay),
             ("captures and monitor reports", 0.4, self._catch_up),
-            (
-                "the bill",
-                0.8,
-                lambda: self.house.meter.lines(self.clock.now().date(), self.clock.now().date(), self.clock.now()),
-            ),
+            ("the bill", 0.8, self._first_bill),
         ):
-            self.stage, self.fraction = stage, share
+            self._control.state = {"ready": False, "stage": stage, "fraction": share}
             progress(stage, share)
             work()
         self.clock.keep()
-        self.stage, self.fraction, self.ready = "ready", 1.0, True
+        self._control.state = {"ready": True, "stage": "ready", "fraction": 1.0}
         progress("ready", 1.0)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/sagekeeper/"):
             return self._control(environ, start_response)
+        if not self._control.state["ready"]:
+            # Clients repeat a 503: nobody sees half a world.
+            body = json.dumps({"__type": "ServiceUnavailable", "message": "The simulated account is being built."})
+            start_response("503 Service Unavailable", [("Content-Type", "application/x-amz-json-1.1")])
+            return [body.encode()]
         self._catch_up()
-        found: Iterable[bytes] = self._moto(environ, start_response)
-        return found
+        return self._aws(environ, start_response)
 
     def _settle(self) -> None:
         settle(self.world, self._origin["now"], self._origin["seed"], self._origin["scale"])
         for service in SERVICES:
             install(*service, self.house)
-        answer_unknown_operations()
+        borrow(self.clock, self.journal)
+        alarms.install(self.house)
+        self._captures.baselines()
 
     def _replay(self) -> None:
         handlers = {(service, name): handler for _, service, found, _ in SERVICES for name, handler in found.items()}
-        self.journal.replaying(True)
-        self._captures.baselines()
-        for entry in self.journal.entries:
-            at = datetime.fromisoformat(entry["at"])
-            self._captures.bring_up_to(at)
-            handler = handlers.get((entry["service"], entry["operation"]))
-            if handler is not None:
-                handler(Ask(self.house, entry["account"], entry["region"], entry["parameters"], at))
-        self.journal.replaying(False)
+        with self.journal.replaying() as entries:
+            for entry in entries:
+                at = datetime.fromisoformat(entry["at"])
+                self._captures.bring_up_to(at)
+                if entry["sort"] == "call":
+                    handler = handlers[entry["service"], entry["operation"]]
+                    ask = Ask(self.house, entry["account"], entry["region"], with_times(entry["parameters"]), at)
+                    handler(ask)
+                    ask.here.version += 1
+                elif entry["sort"] == "request":
+                    self._aws.again(entry)
+                elif entry["sort"] == "session":
+                    restore_session(entry)
+                else:
+                    self._control.fault(entry["endpoint"], entry["fault"], at)
+
+    def _first_bill(self) -> None:
+        now = self.clock.now()
+        self.house.meter.lines(now.date(), now.date(), now)
 
     def _catch_up(self) -> None:
         now = self.clock.now()
         hour = now.replace(minute=0, second=0, microsecond=0)
         if hour != self._hour:
             with self.world.lock:
-                if hour != self._hour and self._captures.bring_up_to(now):
-                    self.world.changed()
+                self._captures.bring_up_to(now)
                 self._hour = hour
-
-    def _control(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        size = int(environ.get("CONTENT_LENGTH") or 0)
-        body = json.loads(environ["wsgi.input"].read(size) or b"{}") if size else {}
-        route = (environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/sagekeeper/"))
-        answer: Any
-        status = "200 OK"
-        if route == ("GET", "health"):
-            answer = {
-                "ready": self.ready,
-                "stage": self.stage,
-                "fraction": self.fraction,
-                "now": self.clock.now().isoformat(),
-            }
-        elif route == ("GET", "clock"):
-            answer = {"now": self.clock.now().isoformat(), "speed": self.clock.speed}
-        elif route == ("POST", "advance"):
-            self.clock.advance(timedelta(**body))
-            self._catch_up()
-            answer = {"now": self.clock.now().isoformat()}
-        elif route == ("GET", "journal"):
-            since = environ.get("QUERY_STRING", "").removeprefix("since=").replace("%3A", ":").replace("%2B", "+")
-            answer = [entry for entry in self.journal.entries if entry["at"] >= since]
-        elif route == ("POST", "faults"):
-            for here in self.world.standing.values():
-                if body["endpoint"] in here.lives:
-                    here.faults.pop(body["endpoint"], None) if body["fault"] is None else here.faults.update(
-                        {body["endpoint"]: body["fault"]}
-                    )
-            answer = {}
-        else:
-            status, answer = "404 Not Found", {"error": f"no such control route: {route[1]}"}
-        data = json.dumps(answer).encode()
-        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))])
-        return [data]
 
 
 def serve(

@@ -1,20 +1,22 @@
-"""Requests and utilisation as functions of time: nothing is stored, any hour of the past can be asked for.
+"""Requests and utilisation as functions of time: nothing is stored, any period of the past can be asked for.
 
-In: an endpoint's lives and its `Traffic`. Out: numpy arrays per period. A request metric has no value where no request came, an
-instance metric none where the endpoint did not exist, exactly as CloudWatch has no datapoint there.
+In: an endpoint's lives (what ran, on how many machines, from when to when) and its `Traffic`. Out: numpy arrays per
+period. A request metric has no value where no request came, an instance metric none where the endpoint did not exist,
+exactly as CloudWatch has no datapoint there. Requests are counted by one rising function of time, so that any two
+cuttings of an hour or a day add up to the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.simulator.world import FOREVER, Standing, Traffic, stretches
+from sagekeeper.simulator.world import FOREVER, Fault, Standing, Stretch, Traffic, stretches
 
 Floats = NDArray[np.float64]
 REQUEST_METRICS = {
@@ -26,37 +28,55 @@ REQUEST_METRICS = {
     "OverheadLatency",
 }
 INSTANCE_METRICS = {"CPUUtilization", "MemoryUtilization", "DiskUtilization", "GPUUtilization", "GPUMemoryUtilization"}
+HOUR = 3600
+OVERHEAD_US = 2_500.0
+WITHOUT_ITS_GPU = 25.0
+"""How many times longer a model takes that wants a GPU and has none."""
+SPREAD = {
+    "Minimum": 0.4,
+    "p1": 0.5,
+    "p10": 0.62,
+    "p50": 0.93,
+    "p75": 1.15,
+    "p90": 1.5,
+    "p95": 1.8,
+    "p99": 2.6,
+    "p100": 4.0,
+}
+"""Single requests around the mean latency; other percentiles lie between their neighbours."""
+SWING = {"Minimum": 0.8, "p10": 0.88, "p50": 1.0, "p90": 1.15, "p95": 1.18, "p99": 1.22, "p100": 1.25}
+"""Single minutes around the hour's mean load."""
 
 
-def starts(begin: datetime, end: datetime, period: int) -> list[datetime]:
-    """Period starts in [begin, end), aligned to the period as CloudWatch aligns them."""
-    first = datetime.fromtimestamp(int(begin.timestamp()) // period * period, UTC)
-    count = max(0, int(np.ceil((end - first).total_seconds() / period)))
-    return [first + timedelta(seconds=period * number) for number in range(count)]
-
-
-def requests(here: Standing, name: str, begin: datetime, count: int, period: int, now: datetime) -> Floats:
-    """Requests per period: daily and weekly rhythm, noise by hour, none outside the endpoint's lives or after ``until``."""
+def requests(
+    here: Standing, name: str, variant: str | None, begin: float, count: int, period: int, now: datetime
+) -> Floats:
+    """Requests per period to one variant (None: to all): daily and weekly rhythm, noise by hour, none outside its lives."""
     profile = here.traffic.get(name, Traffic())
-    step = min(period, 3600)
-    parts = max(1, period // step)
-    at = _grid(begin, count * parts, step)
-    hour = (at / 3600) % 24
-    weekday = np.floor(at / 86400 + 3) % 7
-    rhythm = 1 + profile.daily_swing * np.sin((hour - 8) / 24 * 2 * np.pi)
-    rhythm = rhythm * np.where(weekday >= 5, profile.weekend_share, 1.0)
-    noise = 1 + 0.12 * _noise(name, at // 3600)
-    rate = profile.per_hour * step / 3600 * np.maximum(rhythm * noise, 0.02)
-    alive = _alive_share(here, name, at, step, now)
-    if profile.until is not None:
-        alive = np.where(at >= profile.until.timestamp(), 0.0, alive)
-    found: Floats = np.floor(rate * alive).reshape(count, parts).sum(axis=1)
+    edges = begin + period * np.arange(count + 1, dtype=np.float64)
+    first = np.floor(edges[0] / HOUR)
+    hours = first + np.arange(int(np.ceil(edges[-1] / HOUR) - first))
+    rates = _hourly(profile, name, hours)
+    until = min(now, profile.until or now).timestamp()
+    found = np.zeros(count)
+    for stretch in _stretches(here, name, variant):
+        low, high = _span(stretch, until)
+        if low < min(high, edges[-1]) and high > edges[0]:
+            found += np.diff(_counted(np.clip(edges, low, high), first, np.floor(rates * stretch.share)))
     return found
 
 
-def alive(here: Standing, name: str, begin: datetime, count: int, period: int, now: datetime) -> Floats:
-    """Share of each period in which the endpoint existed (not counting what lies in the future)."""
-    return _alive_share(here, name, _grid(begin, count, period), period, now)
+def alive(
+    here: Standing, name: str, variant: str | None, begin: float, count: int, period: int, now: datetime
+) -> Floats:
+    """Share of each period in which the variant stood (not counting what lies in the future)."""
+    edges = begin + period * np.arange(count + 1, dtype=np.float64)
+    share = np.zeros(count)
+    for stretch in _stretches(here, name, variant):
+        low, high = _span(stretch, now.timestamp())
+        if low < high:
+            share += np.diff(np.clip(edges, low, high)) / period
+    return np.minimum(share, 1.0)
 
 
 @dataclass(frozen=True)
@@ -70,131 +90,187 @@ class Fleet:
     gpu_memory_mib: Floats
 
 
-def fleet(here: Standing, name: str, moments: Floats) -> Fleet:
-    """The first variant's instances at ``moments`` (epoch seconds)."""
-    columns = np.zeros((5, len(moments)))
-    for life in here.lives.get(name, []):
-        for start, stop, variant, count in stretches(life, here.configs):
-            spec = PriceBook.bundled().spec(variant.get("InstanceType", ""))
-            if (
-                spec is None
-                or variant["VariantName"] != here.configs[life.configs[0][1]]["ProductionVariants"][0]["VariantName"]
-            ):
-                continue
-            during = (moments >= start.timestamp()) & (moments < (np.inf if stop == FOREVER else stop.timestamp()))
-            row = (count, spec.vcpu, spec.memory_mib, spec.gpus, spec.gpu_memory_mib_each or 16_384)
-            columns[:, during] = np.array(row, dtype=float)[:, None]
-    return Fleet(*columns)
-
-
 def values(
-    here: Standing, name: str, metric: str, stat: str, begin: datetime, count: int, period: int, now: datetime
+    here: Standing,
+    name: str,
+    variant: str,
+    metric: str,
+    stat: str,
+    begin: float,
+    count: int,
+    period: int,
+    now: datetime,
 ) -> Floats:
     """The metric per period; NaN where CloudWatch has no datapoint."""
-    profile = here.traffic.get(name, Traffic())
-    asked = requests(here, name, begin, count, period, now)
-    at = _grid(begin, count, period)
-    # A period in which the endpoint came into being is served by what stood at its end.
-    serving, at_end = fleet(here, name, at), fleet(here, name, at + period - 1)
-    serving = Fleet(
-        *(
-            np.where(serving.count > 0, old, new)
-            for old, new in zip(vars(serving).values(), vars(at_end).values(), strict=True)
-        )
-    )
-    if metric in REQUEST_METRICS:
-        faulty = _faulty(here, name, at + period)
-        made = _request_metric(
-            profile, metric, stat, asked, asked * 3600 / period, serving, faulty, here.faults.get(name)
-        )
-        return np.where(asked > 0, made, np.nan)
+    # Load changes by the hour: longer periods are put together from hours, so that their maximum is the busiest hour's.
+    parts = max(1, period // HOUR)
+    step, steps = period // parts, count * parts
+    asked = requests(here, name, variant, begin, steps, step, now)
+    there = alive(here, name, variant, begin, steps, step, now)
+    per_hour = asked * HOUR / step / np.maximum(there, 1e-9)
+    serving = _fleet(here, name, variant, begin + step * np.arange(steps, dtype=np.float64), step)
     if metric in INSTANCE_METRICS:
-        made = _instance_metric(profile, metric, stat, asked * 3600 / period, serving, period)
-        return np.where(alive(here, name, begin, count, period, now) > 0, made, np.nan)
+        level = _instance_level(here.traffic.get(name, Traffic()), metric, stat, per_hour, serving)
+        weight = np.where(
+            np.isnan(level) | (there <= 0), 0.0, serving.count * np.maximum(np.floor(there * step / 60), 1)
+        )
+        return _together(level, weight, stat, count)
+    if metric in REQUEST_METRICS:
+        fault = _fault(here, name, begin + step * np.arange(steps, dtype=np.float64), step)
+        level, weight = _request_level(here.traffic.get(name, Traffic()), metric, stat, asked, per_hour, serving, fault)
+        return _together(level, weight, stat, count)
     return np.full(count, np.nan)
 
 
-def _faulty(here: Standing, name: str, ends: Floats) -> NDArray[np.bool_]:
-    """Whether a period ended after the endpoint's last update, and the fault is on."""
-    life = here.life(name)
-    if life is None or len(life.configs) < 2 or name not in here.faults:
-        return np.zeros(len(ends), dtype=bool)
-    found: NDArray[np.bool_] = ends > life.configs[-1][0].timestamp()
-    return found
+def _hourly(profile: Traffic, name: str, hours: Floats) -> Floats:
+    weekday = np.floor(hours / 24 + 3) % 7
+    rhythm = 1 + profile.daily_swing * np.sin((hours % 24 - 8) / 24 * 2 * np.pi)
+    rhythm = rhythm * np.where(weekday >= 5, profile.weekend_share, 1.0)
+    noise = 1 + 0.12 * _noise(name, hours)
+    made: Floats = np.floor(profile.per_hour * np.maximum(rhythm * noise, 0.02))
+    return made
 
 
-def _request_metric(
+def _counted(moments: Floats, first: float, hourly: Floats) -> Floats:
+    """Requests from the start of hour ``first`` until each moment: whole hours, and within an hour in proportion."""
+    hour = np.minimum(np.floor(moments / HOUR), first + len(hourly) - 1)
+    at = (hour - first).astype(np.int64)
+    before = np.concatenate([[0.0], np.cumsum(hourly)])
+    made: Floats = before[at] + np.floor(hourly[at] * (moments - hour * HOUR) / HOUR)
+    return made
+
+
+def _stretches(here: Standing, name: str, variant: str | None) -> list[Stretch]:
+    return [
+        stretch
+        for life in here.lives.get(name, [])
+        for stretch in stretches(life)
+        if variant is None or stretch.variant["VariantName"] == variant
+    ]
+
+
+def _span(stretch: Stretch, until: float) -> tuple[float, float]:
+    stop = np.inf if stretch.stop == FOREVER else stretch.stop.timestamp()
+    return stretch.start.timestamp(), max(stretch.start.timestamp(), min(stop, until))
+
+
+def _fleet(here: Standing, name: str, variant: str, moments: Floats, step: int) -> Fleet:
+    """The variant's instances over each step: those at its end, else those at its start (it was deleted meanwhile)."""
+    columns = np.zeros((5, len(moments)))
+    for stretch in _stretches(here, name, variant):
+        spec = PriceBook.bundled().spec(stretch.variant.get("InstanceType", ""))
+        if spec is None:
+            continue
+        start, stop = _span(stretch, np.inf)
+        during = (moments + step > start) & (moments < stop)
+        row = (stretch.instances, spec.vcpu, spec.memory_mib, spec.gpus, spec.gpu_memory_mib_each or 16_384)
+        columns[:, during] = np.array(row, dtype=float)[:, None]
+    return Fleet(*columns)
+
+
+def _fault(here: Standing, name: str, moments: Floats, step: int) -> dict[str, NDArray[np.bool_]]:
+    """When which fault was on: from the first update after it was set until the next update, or the end."""
+    fault: Fault | None = here.faults.get(name)
+    life = here.lives[name][-1] if here.lives.get(name) else None
+    if fault is None or life is None:
+        return {}
+    updates = [item.at for item in life.deployed[1:] if item.at >= fault.since]
+    if not updates:
+        return {}
+    ended = updates[1].timestamp() if len(updates) > 1 else np.inf
+    return {fault.kind: (moments + step > updates[0].timestamp()) & (moments < ended)}
+
+
+def _request_level(
     profile: Traffic,
     metric: str,
     stat: str,
     asked: Floats,
     per_hour: Floats,
     serving: Fleet,
-    faulty: NDArray[np.bool_],
-    fault: str | None,
-) -> Floats:
+    fault: dict[str, NDArray[np.bool_]],
+) -> tuple[Floats, Floats]:
+    """The mean value of one request (for latency: of the asked statistic), and how many there were."""
     counts = np.maximum(serving.count, 1)
-    if metric == "Invocations":
-        return _of_events(stat, asked, np.ones_like(asked), asked)
-    if metric == "InvocationsPerInstance":
-        return _of_events(stat, asked / counts, 1 / counts, asked)
-    if metric in ("Invocation4XXErrors", "Invocation5XXErrors"):
-        share = np.full_like(asked, profile.error_rate if metric.startswith("Invocation4") else 0.0)
-        if fault == "errors_after_update" and metric.startswith("Invocation5"):
-            share = np.where(faulty, 0.2, share)
-        return _of_events(stat, np.floor(asked * share), share, asked)
     load = profile.cpu_share_per_1000 * per_hour / 1000 / np.maximum(serving.vcpu * counts, 1)
-    level = (profile.model_latency_us if metric == "ModelLatency" else 2_500.0) * (1 + np.maximum(load - 0.6, 0) * 4)
-    if fault == "latency_after_update" and metric == "ModelLatency":
-        level = np.where(faulty, level * 6, level)
-    if stat == "Sum":
-        return level * asked
-    if stat == "SampleCount":
-        return asked
-    spread = {"Average": 1.0, "Minimum": 0.4, "Maximum": 4.0, "p50": 0.93, "p90": 1.5, "p95": 1.8, "p99": 2.6}
-    return level * spread.get(stat, 1.2)
+    if metric == "Invocations":
+        return np.ones_like(asked), asked
+    if metric == "InvocationsPerInstance":
+        return 1 / counts, asked
+    if metric == "Invocation4XXErrors":
+        return np.floor(asked * profile.error_rate) / np.maximum(asked, 1), asked
+    if metric == "Invocation5XXErrors":
+        share = np.where(
+            serving.count > 0, np.clip(1 - 1 / np.maximum(load, 1e-9), 0, 1), 0.0
+        )  # What finds no free core.
+        share = np.where(fault.get("errors_after_update", False), np.maximum(share, 0.2), share)
+        return np.floor(asked * share) / np.maximum(asked, 1), asked
+    level = (profile.model_latency_us if metric == "ModelLatency" else OVERHEAD_US) * (
+        1 + np.maximum(load - 0.6, 0) * 4
+    )
+    if metric == "ModelLatency":
+        level = np.where(
+            (profile.gpu_share_per_1000 > 0) & (serving.count > 0) & (serving.gpus == 0), level * WITHOUT_ITS_GPU, level
+        )
+        level = np.where(fault.get("latency_after_update", False), level * 6, level)
+    return level * _factor(SPREAD, stat), asked
 
 
-def _of_events(stat: str, total: Floats, mean: Floats, count: Floats) -> Floats:
-    return {"Sum": total, "SampleCount": count, "Average": mean}.get(stat, np.ceil(mean))
-
-
-def _instance_metric(profile: Traffic, metric: str, stat: str, per_hour: Floats, serving: Fleet, period: int) -> Floats:
+def _instance_level(profile: Traffic, metric: str, stat: str, per_hour: Floats, serving: Fleet) -> Floats:
     """On CloudWatch's scales: CPU is the sum over cores, GPU the sum over GPUs, memory and disk 0-100."""
-    there = serving.count > 0
     cores, gpus = np.maximum(serving.vcpu * serving.count, 1), np.maximum(serving.gpus * serving.count, 1)
-    peak = 1.25 if stat in ("Maximum", "p99", "p95") else 1.0
+    swing = _factor(SWING, stat)
     if metric == "CPUUtilization":
-        share = profile.base_cpu_percent / 100 + profile.cpu_share_per_1000 * per_hour / 1000 / cores * peak
+        share = profile.base_cpu_percent / 100 + profile.cpu_share_per_1000 * per_hour / 1000 / cores * swing
         level = 100 * serving.vcpu * np.minimum(1.0, share)
     elif metric == "GPUUtilization":
-        level = 100 * serving.gpus * np.minimum(1.0, profile.gpu_share_per_1000 * per_hour / 1000 / gpus * peak)
+        level = 100 * serving.gpus * np.minimum(1.0, profile.gpu_share_per_1000 * per_hour / 1000 / gpus * swing)
     elif metric == "GPUMemoryUtilization":
         level = 100 * serving.gpus * np.minimum(1.0, profile.gpu_memory_mib / np.maximum(serving.gpu_memory_mib, 1))
     elif metric == "MemoryUtilization":
         level = 100 * np.minimum(1.0, profile.memory_mib / np.maximum(serving.memory_mib, 1))
     else:
         level = np.full_like(per_hour, 11.5)
-    if metric.startswith("GPU"):
-        there = there & (serving.gpus > 0)
-    if stat == "SampleCount":
-        level = serving.count * period / 60
+    there = (serving.count > 0) & ((serving.gpus > 0) | (not metric.startswith("GPU")))
     return np.where(there, level, np.nan)
 
 
-def _grid(begin: datetime, count: int, step: int) -> Floats:
-    """Period starts as epoch seconds."""
-    made: Floats = np.asarray(begin.timestamp() + step * np.arange(count), dtype=np.float64)
+def _together(level: Floats, weight: Floats, stat: str, count: int) -> Floats:
+    """Hours (or shorter) into periods, as CloudWatch would: sums, weighted mean, extremes; NaN where nothing was published."""
+    level = np.where(weight > 0, np.nan_to_num(level), 0.0).reshape(count, -1)
+    weight = weight.reshape(count, -1)
+    samples = weight.sum(axis=1)
+    if stat == "SampleCount":
+        made = samples
+    elif stat == "Sum":
+        made = (level * weight).sum(axis=1)
+    elif stat == "Average":
+        made = (level * weight).sum(axis=1) / np.maximum(samples, 1e-9)
+    elif stat == "Minimum":
+        made = np.where(weight > 0, level, np.inf).min(axis=1)
+    elif stat == "Maximum" or level.shape[1] == 1:
+        made = np.where(weight > 0, level, -np.inf).max(axis=1)
+    else:
+        made = _weighted_percentile(level, weight, float(stat.removeprefix("p")) / 100)
+    return np.where(samples > 0, made, np.nan)
+
+
+def _weighted_percentile(level: Floats, weight: Floats, share: float) -> Floats:
+    order = np.argsort(level, axis=1)
+    ranked, below = np.take_along_axis(level, order, 1), np.cumsum(np.take_along_axis(weight, order, 1), axis=1)
+    at = np.argmax(below >= share * below[:, -1:], axis=1)
+    made: Floats = np.take_along_axis(ranked, at[:, None], 1)[:, 0]
     return made
 
 
-def _alive_share(here: Standing, name: str, at: Floats, step: int, now: datetime) -> Floats:
-    share = np.zeros(len(at))
-    for life in here.lives.get(name, []):
-        low = life.created.timestamp()
-        high = min(now.timestamp(), (life.deleted or now).timestamp())
-        share += np.clip(np.minimum(at + step, high) - np.maximum(at, low), 0, step) / step
-    return share
+def _factor(shape: dict[str, float], stat: str) -> float:
+    """What a statistic is of the mean: 1 for sums and averages, else from ``shape``, between its percentiles if need be."""
+    if stat in ("Sum", "Average", "SampleCount"):
+        return 1.0
+    if stat in ("Maximum", "Minimum"):
+        return shape["p100" if stat == "Maximum" else "Minimum"]
+    known = {0.0 if key == "Minimum" else float(key[1:]): factor for key, factor in shape.items()}
+    return float(np.interp(float(stat.removeprefix("p")), list(known), list(known.values())))
 
 
 def _noise(name: str, hours: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """The organisation that lives in the simulated account, and what stands in it now.
 
-`Standing` is the state of one account and region: endpoints with their history, configurations, models, notebooks, jobs,
-schedules, tags. `seed` (in `organisation.py`) fills it with thirteen months of a small ML organisation; API calls change it
-(`sagemaker_api.py`); the meter (`meter.py`) and the metrics (`traffic.py`) are functions of it and of time.
+`Standing` is the state of one account and region: endpoints with their history, configurations, models, notebooks,
+jobs, schedules, tags. `settle` (`organisation.py`) fills it with thirteen months of a small ML organisation; API calls
+change it (`sagemaker_*.py`); the meter (`meter.py`) and the metrics (`traffic.py`) are functions of it and of time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 PAYER = "123456789012"
 PRODUCTS = "210987654321"
@@ -39,50 +39,98 @@ class Traffic:
     error_rate: float = 0.0002
 
 
+class Deployed(NamedTuple):
+    """A configuration came onto an endpoint. It is kept whole: its name may be deleted, and made again, meanwhile."""
+
+    at: datetime
+    name: str
+    config: dict[str, Any]
+
+
+class Scaled(NamedTuple):
+    """A variant was given another number of instances or another weight."""
+
+    at: datetime
+    variant: str
+    instances: int | None
+    weight: float | None
+
+
+class Fault(NamedTuple):
+    """The health of an endpoint falls with its first update after ``since``, until the update after that."""
+
+    kind: str
+    since: datetime
+
+
 @dataclass
 class Life:
-    """One life of an endpoint: from creation to deletion, with the configurations it ran on and counts it was scaled to."""
+    """One life of an endpoint: from creation to deletion, with the configurations it ran on and how it was scaled."""
 
     created: datetime
-    configs: list[tuple[datetime, str]]
+    deployed: list[Deployed]
     deleted: datetime | None = None
     modified: datetime | None = None
     settled: datetime | None = None
     deployment: dict[str, Any] | None = None
-    scaled: list[tuple[datetime, str, int]] = field(default_factory=list)
+    scaled: list[Scaled] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
 
     def count(self, variant: dict[str, Any], at: datetime) -> int:
         """Instances of a variant at a moment: the last scaling since its configuration came, else what that asks for."""
-        since = max(start for start, _ in self.configs if start <= at)
-        later = [count for when, name, count in self.scaled if name == variant["VariantName"] and since <= when <= at]
+        later = [item.instances for item in self._scalings(variant, at) if item.instances is not None]
         return later[-1] if later else int(variant.get("InitialInstanceCount", 1))
+
+    def weight(self, variant: dict[str, Any], at: datetime) -> float:
+        """The variant's traffic weight at a moment."""
+        later = [item.weight for item in self._scalings(variant, at) if item.weight is not None]
+        return later[-1] if later else float(variant.get("InitialVariantWeight", 1.0))
+
+    def _scalings(self, variant: dict[str, Any], at: datetime) -> list[Scaled]:
+        since = max((item.at for item in self.deployed if item.at <= at), default=self.created)
+        return [item for item in self.scaled if item.variant == variant["VariantName"] and since <= item.at <= at]
 
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-def stretches(life: Life, configs: dict[str, dict[str, Any]]) -> list[tuple[datetime, datetime, dict[str, Any], int]]:
-    """(start, stop, variant, instance count) of a life: what ran, unchanged, from when to when."""
-    marks = sorted({at for at, _ in life.configs} | {at for at, _, _ in life.scaled})
+class Stretch(NamedTuple):
+    """One variant, unchanged from ``start`` to ``stop``: its instances and its share of the endpoint's requests."""
+
+    start: datetime
+    stop: datetime
+    config: dict[str, Any]
+    variant: dict[str, Any]
+    instances: int
+    share: float
+
+
+def stretches(life: Life) -> list[Stretch]:
+    """What ran, from when to when, over a life."""
+    marks = sorted({item.at for item in life.deployed} | {item.at for item in life.scaled})
     found = []
     for start, stop in pairwise([*marks, life.deleted or FOREVER]):
-        config = [name for at, name in life.configs if at <= start][-1]
-        for variant in configs[config]["ProductionVariants"]:
-            found.append((start, stop, variant, life.count(variant, start)))
+        config = [item.config for item in life.deployed if item.at <= start][-1]
+        variants = config["ProductionVariants"]
+        weights = [life.weight(variant, start) for variant in variants]
+        whole = sum(weights) or 1.0
+        for variant, weight in zip(variants, weights, strict=True):
+            found.append(Stretch(start, stop, config, variant, life.count(variant, start), weight / whole))
     return found
 
 
 @dataclass
 class Standing:
-    """Everything in one account and region."""
+    """Everything in one account and region. ``version`` moves with every change: what is kept of it is then stale."""
 
     account: str
     region: str
+    version: int = 0
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     configs: dict[str, dict[str, Any]] = field(default_factory=dict)
     lives: dict[str, list[Life]] = field(default_factory=dict)
     traffic: dict[str, Traffic] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     notebook_runs: dict[str, list[tuple[datetime, datetime | None]]] = field(default_factory=dict)
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -102,11 +150,10 @@ class Standing:
 
 
 class World:
-    """All accounts and regions, one lock, and a number that moves with every change."""
+    """All accounts and regions, and one lock."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.version = 0
         self.standing = {
             (account, region): Standing(account, region) for account in ACCOUNT_NAMES for region in REGIONS
         }
@@ -115,8 +162,3 @@ class World:
         """What stands in this account and region; an unknown one is empty."""
         with self.lock:
             return self.standing.setdefault((account, region), Standing(account, region))
-
-    def changed(self) -> None:
-        """Tell the meter that its cached days may be wrong."""
-        with self.lock:
-            self.version += 1

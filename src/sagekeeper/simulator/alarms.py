@@ -1,0 +1,66 @@
+"""CloudWatch alarms: moto keeps them, and here their state follows the metrics whenever somebody looks.
+
+An alarm on one metric is evaluated over its last complete periods as AWS evaluates it: M of N points beyond the
+threshold, with the alarm's own treatment of missing points (`missing`, the default, leaves it at INSUFFICIENT_DATA when
+all are missing).
+"""
+
+from __future__ import annotations
+
+import operator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from moto.cloudwatch.responses import CloudWatchResponse
+
+from sagekeeper.simulator.cloudwatch import points_of, published
+from sagekeeper.simulator.operations import House
+
+BEYOND = {
+    "GreaterThanThreshold": operator.gt,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+
+
+def install(house: House) -> None:
+    """DescribeAlarms looks at the metrics first."""
+    describe = CloudWatchResponse.describe_alarms
+
+    def describe_alarms(self: Any) -> Any:
+        with house.world.lock:
+            for alarm in self.cloudwatch_backend.describe_alarms():
+                if alarm.metric_name and alarm.rule is None and alarm.comparison_operator in BEYOND:
+                    _evaluate(alarm, self.current_account, self.region, house)
+        return describe(self)
+
+    CloudWatchResponse.describe_alarms = describe_alarms  # type: ignore[method-assign]
+
+
+def _evaluate(alarm: Any, account: str, region: str, house: House) -> None:
+    now, period, periods = house.clock.now(), int(alarm.period), int(alarm.evaluation_periods)
+    end = datetime.fromtimestamp(int(now.timestamp()) // period * period, UTC)
+    start = end - timedelta(seconds=period * periods)
+    here = house.world.at(account, region)
+    dimensions = [{"Name": item.name, "Value": item.value} for item in alarm.dimensions]
+    series = published(here, alarm.namespace, alarm.metric_name, dimensions)
+    stat = alarm.statistic or alarm.extended_statistic
+    found = points_of(here, series, stat, max(period, 60), start, end, now).values.tolist()
+    state, reason = _state(alarm, found, periods)
+    if state != alarm.state_value or alarm.state_reason.startswith("Unchecked"):
+        alarm.update_state(reason, "{}", state)
+
+
+def _state(alarm: Any, found: list[float], periods: int) -> tuple[str, str]:
+    beyond = sum(bool(BEYOND[alarm.comparison_operator](value, alarm.threshold)) for value in found)
+    missing, enough = periods - len(found), int(alarm.datapoints_to_alarm or periods)
+    treatment = alarm.treat_missing_data or "missing"
+    if treatment == "breaching":
+        beyond += missing
+    if not found and treatment in ("missing", "ignore"):
+        kept = alarm.state_value if treatment == "ignore" else "INSUFFICIENT_DATA"
+        return kept, f"Insufficient Data: {missing} datapoints were unknown."
+    if beyond >= enough:
+        return "ALARM", f"Threshold Crossed: {beyond} datapoints {found[-beyond:]} were beyond {alarm.threshold}."
+    return "OK", f"Threshold not crossed: {beyond} of {periods} datapoints were beyond {alarm.threshold}."

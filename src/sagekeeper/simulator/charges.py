@@ -1,0 +1,273 @@
+"""Which charges what stands in one account and region gives rise to, by the second, before the bill rounds, delays and
+taxes them.
+
+In: the world's state of one account and region, and a span of time. Out: a frame of line items per day (`COLUMNS`).
+What runs is written as stretches of time with a rate (`Run`), and cut into days all at once; what is counted (requests,
+objects) comes as one array per day. Usage types and operations follow real bills (aws-facts section 1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from sagekeeper.core.errors import PriceUnknown
+from sagekeeper.core.prices import Component, PriceBook
+from sagekeeper.simulator import traffic
+from sagekeeper.simulator.world import FOREVER, Standing, stretches
+
+COLUMNS = {
+    "day": pl.Date(),
+    "account": pl.String(),
+    "region": pl.String(),
+    "service": pl.String(),
+    "usage_type": pl.String(),
+    "operation": pl.String(),
+    "record_type": pl.String(),
+    "resource_id": pl.String(),
+    "tags": pl.String(),
+    "quantity": pl.Float64(),
+    "cost": pl.Float64(),
+}
+PREFIX = {"us-east-1": "USE1", "eu-west-1": "EUW1"}
+SAGEMAKER, S3, CLOUDWATCH = "Amazon SageMaker", "Amazon Simple Storage Service", "AmazonCloudWatch"
+HOURS_A_MONTH = 730
+DAY = 86_400
+GIGABYTES_A_REQUEST = 4e-6
+SERVERLESS_SECONDS_A_REQUEST = 0.12
+UNKNOWN_USD_PER_HOUR = 1.0
+"""A type that the bundled price book does not know is still billed, at a round figure that shows as such."""
+
+
+class Run(NamedTuple):
+    """Something that is paid for as long as it runs."""
+
+    start: float
+    stop: float
+    usage_type: str
+    operation: str
+    resource_id: str
+    tags: str
+    per_hour: float
+    price: float
+
+
+class Daily(NamedTuple):
+    """Something that is counted by the day: quantities of consecutive days from ``first`` on (days since 1970)."""
+
+    first: int
+    quantities: np.ndarray
+    service: str
+    usage_type: str
+    operation: str
+    resource_id: str | None
+    tags: str
+    price: float
+
+
+def charges(here: Standing, begin: datetime, end: datetime) -> pl.DataFrame:
+    """Line items of [begin, end), per day."""
+    runs = [run for found in (_hosting, _training, _processing, _notebooks) for run in found(here)]
+    daily = [*_requests(here, begin, end), *_surroundings(here, begin, end)]
+    lines = pl.concat([_days_of(runs, begin.timestamp(), end.timestamp()), *(_days(item) for item in daily)])
+    prefix = PREFIX.get(here.region, here.region)
+    # SageMaker writes its region before every usage type, older services not that of us-east-1 (aws-facts 1).
+    bare = (pl.col("service") != SAGEMAKER) & pl.lit(prefix == "USE1")
+    return lines.filter(pl.col("quantity") > 0).select(
+        "day",
+        pl.lit(here.account).alias("account"),
+        pl.lit(here.region).alias("region"),
+        "service",
+        pl.when(bare)
+        .then(pl.col("usage_type"))
+        .otherwise(pl.lit(f"{prefix}-") + pl.col("usage_type"))
+        .alias("usage_type"),
+        "operation",
+        pl.lit("Usage").alias("record_type"),
+        "resource_id",
+        "tags",
+        "quantity",
+        pl.col("cost").round(10),
+    )
+
+
+def _hosting(here: Standing) -> Iterator[Run]:
+    for name, lives in here.lives.items():
+        arn = here.arn("endpoint", name)
+        for life in lives:
+            tags = json.dumps(life.tags)
+            for start, stop, config, variant, count, _ in stretches(life):
+                kind = variant.get("InstanceType")
+                if not kind:
+                    continue
+                family = "AsyncInf" if "AsyncInferenceConfig" in config else "Host"
+                span, size = _span(start, stop), float(variant.get("VolumeSizeInGB") or 0) * count
+                yield Run(
+                    *span, f"{family}:{kind}", "RunInstance", arn, tags, count, _hourly(kind, "Hosting", here.region)
+                )
+                yield _volume(f"{family}:VolumeUsage.gp2", "endpoint_storage", size, span, arn, tags, here.region)
+
+
+def _training(here: Standing) -> Iterator[Run]:
+    for job in here.training.values():
+        cluster, arn = job["ResourceConfig"], job["TrainingJobArn"]
+        # Billed time begins with the run; managed spot shows as fewer billable seconds under the same usage type.
+        start = job["TrainingStartTime"].timestamp()
+        span, tags = (start, start + job["BillableTimeInSeconds"]), _tags(here, arn)
+        kind, count = cluster["InstanceType"], cluster["InstanceCount"]
+        yield Run(*span, f"Train:{kind}", "RunInstance", arn, tags, count, _hourly(kind, "Training", here.region))
+        size = cluster["VolumeSizeInGB"] * count
+        yield _volume("Train:VolumeUsage.gp2", "training_storage", size, span, arn, tags, here.region)
+
+
+def _processing(here: Standing) -> Iterator[Run]:
+    for job in here.processing.values():
+        cluster, arn = job["ProcessingResources"]["ClusterConfig"], job["ProcessingJobArn"]
+        kind, span = cluster["InstanceType"], _span(job["ProcessingStartTime"], job["ProcessingEndTime"])
+        price = _hourly(kind, "Processing", here.region)
+        yield Run(*span, f"Processing:{kind}", "RunInstance", arn, _tags(here, arn), cluster["InstanceCount"], price)
+
+
+def _notebooks(here: Standing) -> Iterator[Run]:
+    for name, item in here.notebooks.items():
+        kind, arn = item["InstanceType"], item["NotebookInstanceArn"]
+        tags, price = _tags(here, arn), _hourly(kind, "Notebook", here.region)
+        for start, stop in here.notebook_runs.get(name, []):
+            yield Run(*_span(start, stop or FOREVER), f"Notebk:{kind}", "RunInstance", arn, tags, 1, price)
+        span = _span(item["CreationTime"], FOREVER)
+        yield _volume(
+            "Notebk:VolumeUsage.gp2", "notebook_storage", item["VolumeSizeInGB"], span, arn, tags, here.region
+        )
+
+
+def _requests(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]:
+    """Data out of every endpoint, and the seconds of serverless ones."""
+    for name, lives in here.lives.items():
+        first = int(max(begin, min(life.created for life in lives)).timestamp()) // DAY
+        days = int(np.ceil(end.timestamp() / DAY)) - first
+        if days <= 0:
+            continue
+        arn, tags = here.arn("endpoint", name), json.dumps(lives[-1].tags)
+        ran = {item.variant["VariantName"]: item.variant for life in lives for item in stretches(life)}
+        for variant_name, variant in ran.items():
+            asked = traffic.requests(here, name, variant_name, first * DAY, days, DAY, end)
+            family = "ServerlessInf" if "ServerlessConfig" in variant else "Host"
+            price = _unit("endpoint_data", here.region)
+            yield Daily(
+                first,
+                asked * GIGABYTES_A_REQUEST,
+                SAGEMAKER,
+                f"{family}:Data-Bytes-Out",
+                "Invoke-Endpoint",
+                arn,
+                tags,
+                price,
+            )
+            if "ServerlessConfig" in variant:
+                size = max(1, variant["ServerlessConfig"]["MemorySizeInMB"] // 1024)
+                usage, rate = f"ServerlessInf:Mem-{size}GB", _unit("serverless_compute", here.region) * size
+                seconds = asked * SERVERLESS_SECONDS_A_REQUEST
+                yield Daily(first, seconds, SAGEMAKER, usage, "Invoke-Endpoint", arn, tags, rate)
+
+
+def _surroundings(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]:
+    """S3 and CloudWatch: lines without a resource, a few per day, from the first endpoint on."""
+    born = min((life.created for lives in here.lives.values() for life in lives), default=end)
+    first = int(max(begin, born).timestamp()) // DAY
+    days = np.arange(first, int(np.ceil(end.timestamp() / DAY)))
+    if not len(days):
+        return
+    share = np.clip(end.timestamp() / DAY - days, 0, 1)
+    gigabytes = 800 + 2.5 * (days - int(born.timestamp()) // DAY)
+    for service, usage, operation, quantity, item, per in (
+        (
+            S3,
+            "TimedStorage-ByteHrs",
+            "StandardStorage",
+            gigabytes * 24 / HOURS_A_MONTH * share,
+            "s3_standard_storage",
+            1,
+        ),
+        (S3, "Requests-Tier1", "PutObject", 42_000 * share, "s3_put", 1000),
+        (CLOUDWATCH, "DataProcessing-Bytes", "PutLogEvents", 3.2 * share, "logs_ingestion", 1),
+    ):
+        yield Daily(first, quantity, service, usage, operation, None, "{}", _unit(item, here.region) / per)
+
+
+def _days_of(runs: list[Run], begin: float, end: float) -> pl.DataFrame:
+    """Runs, cut at midnight, with what each day used and cost."""
+    schema = dict.fromkeys(Run._fields, pl.Float64()) | dict.fromkeys(
+        ("usage_type", "operation", "resource_id", "tags"), pl.String()
+    )
+    frame = (
+        pl.DataFrame(runs, schema=schema, orient="row")
+        .with_columns(pl.col("start").clip(begin, end), pl.col("stop").clip(begin, end))
+        .filter(pl.col("start") < pl.col("stop"))
+    )
+    cut = frame.with_columns(
+        pl.int_ranges((pl.col("start") // DAY).cast(pl.Int64), (pl.col("stop") / DAY).ceil().cast(pl.Int64)).alias(
+            "number"
+        )
+    ).explode("number", empty_as_null=True)
+    seconds = pl.min_horizontal("stop", (pl.col("number") + 1) * DAY) - pl.max_horizontal(
+        "start", pl.col("number") * DAY
+    )
+    quantity = seconds / 3600 * pl.col("per_hour")
+    return cut.select(
+        pl.col("number").cast(pl.Int32).cast(pl.Date).alias("day"),
+        pl.lit(SAGEMAKER).alias("service"),
+        "usage_type",
+        "operation",
+        "resource_id",
+        "tags",
+        quantity.alias("quantity"),
+        (quantity * pl.col("price")).alias("cost"),
+    )
+
+
+def _days(item: Daily) -> pl.DataFrame:
+    quantity = pl.Series("quantity", item.quantities, dtype=pl.Float64)
+    number = pl.int_range(item.first, item.first + len(quantity), dtype=pl.Int32, eager=True)
+    return pl.DataFrame({"day": number.cast(pl.Date), "quantity": quantity}).select(
+        "day",
+        pl.lit(item.service).alias("service"),
+        pl.lit(item.usage_type).alias("usage_type"),
+        pl.lit(item.operation).alias("operation"),
+        pl.lit(item.resource_id, dtype=pl.String).alias("resource_id"),
+        pl.lit(item.tags).alias("tags"),
+        "quantity",
+        (pl.col("quantity") * item.price).alias("cost"),
+    )
+
+
+def _volume(
+    usage: str, item: str, gigabytes: float, span: tuple[float, float], arn: str, tags: str, region: str
+) -> Run:
+    return Run(*span, usage, "CreateVolume-Gp2", arn, tags, gigabytes / HOURS_A_MONTH, _unit(item, region))
+
+
+def _span(start: datetime, stop: datetime) -> tuple[float, float]:
+    return start.timestamp(), float("inf") if stop == FOREVER else stop.timestamp()
+
+
+def _tags(here: Standing, arn: str) -> str:
+    return json.dumps(here.tags.get(arn, {}))
+
+
+@lru_cache(maxsize=512)
+def _hourly(kind: str, component: Component, region: str) -> float:
+    try:
+        return PriceBook.bundled().hourly(kind, component, region).usd
+    except PriceUnknown:
+        return UNKNOWN_USD_PER_HOUR
+
+
+@lru_cache(maxsize=64)
+def _unit(item: str, region: str) -> float:
+    return PriceBook.bundled().unit(item, region if region in PREFIX else "us-east-1").usd

@@ -1,0 +1,103 @@
+"""The simulator's own HTTP routes, beside AWS's: is it ready, what time is it, let time go on, what was done, let an
+endpoint fall ill.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+from sagekeeper.core.errors import BadInput
+from sagekeeper.simulator.operations import House
+from sagekeeper.simulator.world import Fault
+
+PREFIX = "/sagekeeper/"
+FAULTS = ("errors_after_update", "latency_after_update")
+
+
+class Control:
+    """A WSGI application for everything under /sagekeeper/."""
+
+    def __init__(self, house: House, catch_up: Callable[[], None]) -> None:
+        self._house, self._catch_up = house, catch_up
+        self.state: dict[str, Any] = {"ready": False, "stage": "starting", "fraction": 0.0}
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method, route = environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(PREFIX)
+        answer_of = {
+            ("GET", "health"): self._health,
+            ("GET", "clock"): self._clock,
+            ("GET", "journal"): self._journal,
+            ("POST", "advance"): self._advance,
+            ("POST", "faults"): self._faults,
+        }.get((method, route))
+        status = "200 OK"
+        answer: Any
+        try:
+            if answer_of is None:
+                status, answer = "404 Not Found", {"error": f"There is no control route {method} {PREFIX}{route}."}
+            else:
+                answer = answer_of(_given(environ))
+        except BadInput as wrong:
+            status, answer = "400 Bad Request", {"error": str(wrong)}
+        data = json.dumps(answer).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))])
+        return [data]
+
+    def fault(self, endpoint: str, kind: str | None, at: datetime) -> None:
+        """Set or clear the fault of an endpoint, in whichever account it stands."""
+        if kind is not None and kind not in FAULTS:
+            raise BadInput(f"There is no fault {kind}: use one of {', '.join(FAULTS)}, or null.")
+        there = [here for here in self._house.world.standing.values() if endpoint in here.lives]
+        if not there:
+            raise BadInput(f"There is no endpoint {endpoint} in the simulated account.")
+        for here in there:
+            if kind is None:
+                here.faults.pop(endpoint, None)
+            else:
+                here.faults[endpoint] = Fault(kind, at)
+        self._house.journal.write("fault", at, endpoint=endpoint, fault=kind)
+
+    def _health(self, _: dict[str, Any]) -> dict[str, Any]:
+        return self.state | {"now": self._house.clock.now().isoformat()}
+
+    def _clock(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"now": self._house.clock.now().isoformat(), "speed": self._house.clock.speed}
+
+    def _journal(self, given: dict[str, Any]) -> list[dict[str, Any]]:
+        try:
+            since = datetime.fromisoformat(given["since"].replace("Z", "+00:00")) if given.get("since") else None
+        except ValueError as wrong:
+            raise BadInput(f"since={given['since']} is not a time such as 2026-11-20T08:00:00Z.") from wrong
+        return self._house.journal.from_outside(since)
+
+    def _advance(self, given: dict[str, Any]) -> dict[str, Any]:
+        if set(given) - {"days", "hours", "seconds"} or not all(
+            isinstance(item, int | float) for item in given.values()
+        ):
+            raise BadInput("Advance by numbers of days, hours or seconds.")
+        by = timedelta(**given)
+        if by < timedelta(0):
+            raise BadInput("The simulated time only goes forward.")
+        self._house.clock.advance(by)
+        self._catch_up()
+        return {"now": self._house.clock.now().isoformat()}
+
+    def _faults(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._house.world.lock:
+            self.fault(str(given.get("endpoint", "")), given.get("fault"), self._house.clock.now())
+        return {}
+
+
+def _given(environ: dict[str, Any]) -> dict[str, Any]:
+    """The body of a POST, the query of a GET."""
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    if environ["REQUEST_METHOD"] != "POST":
+        return {key: found[-1] for key, found in parse_qs(environ.get("QUERY_STRING", "")).items()}
+    try:
+        return dict(json.loads(environ["wsgi.input"].read(size) or b"{}"))
+    except (ValueError, TypeError) as wrong:
+        raise BadInput(f"The request's body is not a JSON object: {wrong}") from wrong
