@@ -10,24 +10,28 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
+from sqlalchemy import select
 
 from sagekeeper.collector.source import Source, Task
 from sagekeeper.core.aws import AwsSessions, explain
 from sagekeeper.core.clock import Clock
-from sagekeeper.core.errors import BadInput, SagekeeperError
+from sagekeeper.core.errors import BadInput, SagekeeperError, SourceUnavailable
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
-from sagekeeper.core.ledger.models import SourceRunRow
+from sagekeeper.core.ledger.models import ApiUseRow, SourceRunRow
 from sagekeeper.core.ledger.runs import add_api_use, finish_source_run, start_source_run
 from sagekeeper.core.settings import Account, Settings
 
 log = logging.getLogger(__name__)
 PAYER_REGION = "us-east-1"
 """Cost Explorer has one address, in us-east-1."""
+PRICED = ("ce:", "cloudwatch:", "s3:")
+"""IAM actions whose calls cost money (`core/aws.py`)."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def _run(source: Source, task: Task, clock: Clock) -> SourceOutcome:
         run = start_source_run(session, source.name, task.account.id, task.region, task.as_of, clock())
     rows, error = 0, None
     try:
+        _within_limit(source, task)
         rows = source.collect(task)
     except (ClientError, BotoCoreError) as failed:
         error = f"{explain(failed)}. Check the reader role's permissions and that the region is enabled."
@@ -107,6 +112,23 @@ def _run(source: Source, task: Task, clock: Clock) -> SourceOutcome:
         if error is None and notes:
             session.get_one(SourceRunRow, run.id).message = notes
     return SourceOutcome(source.name, task.account.id, task.region, "failed" if error else "ok", rows, error or notes)
+
+
+def _within_limit(source: Source, task: Task) -> None:
+    """Refuse a source that costs money once the day's own cost has reached its limit; what is free goes on."""
+    limit = task.settings.collect.own_cost_limit_usd_per_day
+    if any(action.startswith(PRICED) for action in source.permissions):
+        spent = _spent(task.ledger, task.as_of.date())
+        if spent >= limit:
+            raise SourceUnavailable(
+                f"{source.name} was not read: Sagekeeper's own AWS calls have cost {spent:.2f} USD today, and the limit is "
+                f"{limit}. It is read again tomorrow, or raise collect.own_cost_limit_usd_per_day."
+            )
+
+
+def _spent(ledger: Ledger, day: date) -> Decimal:
+    with ledger.reading() as session:
+        return sum(session.scalars(select(ApiUseRow.cost_usd).where(ApiUseRow.day == day)), Decimal(0))
 
 
 def _count_api_use(ledger: Ledger, sessions: AwsSessions, as_of: datetime) -> None:
