@@ -105,9 +105,9 @@ def occasional(rows: SimpleNamespace, *costs: float) -> list[dict[str, Any]]:
     return [rows.daily(f"adhoc-{day:%Y-%m-%d}", day, cost, **kind) for day, cost in zip(calendar, costs, strict=True)]
 
 
-def test_occasional_jobs_of_very_different_sizes_are_not_told_for_two_long_ones(rows: SimpleNamespace) -> None:
-    # 300 is a tenth above the longest run so far, 30 times the shortest.
-    costs = occasional(rows, 90, 10, 270, 20, 60, 120, 300, 310)
+def test_occasional_jobs_that_had_a_long_run_before_are_not_told_for_two_of_that_size(rows: SimpleNamespace) -> None:
+    # 66 and 68 are three times the usual run and a tenth above the longest one.
+    costs = occasional(rows, 20, 21, 60, 22, 21, 20, 66, 68)
     assert told(rows, *costs, *days(rows, "hosting", steady(300))) == []
 
 
