@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, text
 
 from sagekeeper.core.lake import Lake
@@ -108,12 +109,18 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of the browser."""
+def browser() -> Iterator[Browser]:
+    """Chromium, started once: Playwright runs one event loop a process. It asks nobody for updates."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         absent("chromium", "no Chromium is installed (make system)")
-    return str(found)
+    quiet = ["background-networking", "component-update", "sync", "gpu"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", *(f"--disable-{name}" for name in quiet)]
+        )
+        yield opened
+        opened.close()
 
 
 def free_port() -> int:

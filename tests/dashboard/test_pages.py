@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 import streamlit as st
@@ -23,6 +24,7 @@ def fresh_cache() -> None:
 @pytest.fixture
 def page(surroundings: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     """Open a page by its name, with query parameters."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # Streamlit puts the page there and leaves it
     for name, value in surroundings.items():
         monkeypatch.setenv(name, value)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from sagekeeper.core.ledger import open_ledger
@@ -26,13 +26,6 @@ from sagekeeper.service.demo_world import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SAGEKEEPER = [sys.executable, "-m", "sagekeeper.service.cli"]
 
 
@@ -119,11 +112,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser.new_page(viewport={"width": 1440, "height": 900})
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+    yield opened
+    opened.close()
 
 
 def idle_endpoint(demo: Demo) -> Recommendation:

@@ -164,6 +164,19 @@ def ask_who() -> str:
     return say.plain(typed).strip()
 
 
+def confirmed(label: str) -> str | None:
+    """Name and button of a confirm dialog: the name once the button was pressed, else None.
+
+    A form, because a field of its own would rerun the dialog when it is left, and the click that leaves it could be lost.
+    """
+    with st.form("confirm", border=False):
+        by = ask_who()
+        pressed = st.form_submit_button(label, type="primary")
+    if pressed and not by:
+        st.warning("A name is needed for the audit log.")
+    return by if pressed and by else None
+
+
 def shortened(text: str, most: int = 260) -> str:
     """A long message, cut at a word."""
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0].rstrip() + " …"

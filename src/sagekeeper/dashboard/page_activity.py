@@ -123,8 +123,8 @@ def _approve(item: Activity) -> None:
             "\n".join(f"1. {say.in_code(f'{step.call.service}.{step.call.operation}')}" for step in item.plan.steps)
         )
         elements.gates(item.plan.checks)
-    by = elements.ask_who()
-    if st.button("Approve", type="primary", key="really-approve", disabled=not by):
+    by = elements.confirmed("Approve")
+    if by is not None:
         _ask(lambda: approve_action(opened().ledger, item.action.id, by, moment().as_of))
 
 
@@ -132,8 +132,8 @@ def _approve(item: Activity) -> None:
 def _undo(item: Activity) -> None:
     st.markdown(f"**{say.in_markdown(item.wanted.title)}**")
     st.markdown("The worker brings back what was there before, from the snapshot taken then. The saving ends with it.")
-    by = elements.ask_who()
-    if st.button("Undo now", type="primary", key="really-undo", disabled=not by):
+    by = elements.confirmed("Undo now")
+    if by is not None:
         _ask(lambda: request_undo(opened().ledger, item.action.id, by, moment().as_of))
 
 

@@ -198,9 +198,8 @@ def _confirm(wanted: Recommendation) -> None:
         if wanted.one_click
         else "This only makes the plan: the exact calls, checked against what is there. Nothing changes before you approve it."
     )
-    by = elements.ask_who()
-    label = "Apply now" if wanted.one_click else "Make the plan"
-    if st.button(label, type="primary", key="confirm", disabled=not by):
+    by = elements.confirmed("Apply now" if wanted.one_click else "Make the plan")
+    if by is not None:
         try:
             action, made = request_action(
                 opened().ledger, wanted.fingerprint, wanted.version, by, moment().as_of, approve=wanted.one_click
@@ -217,10 +216,12 @@ def _confirm(wanted: Recommendation) -> None:
 def _dismiss(wanted: Recommendation) -> None:
     st.markdown(f"**{say.in_markdown(wanted.title)}**")
     reason = st.selectbox("Why", WHY_NOT)
-    more = st.text_input("In your words (others will read it)", max_chars=200)
-    by = elements.ask_who()
     st.caption("It comes back by itself when it changes.")
-    if st.button("Dismiss", type="primary", key="really-dismiss", disabled=not by):
+    with st.form("dismissing", border=False):
+        more = st.text_input("In your words (others will read it)", max_chars=200)
+        by = elements.ask_who()
+        pressed = st.form_submit_button("Dismiss", type="primary")
+    if pressed and by:
         why = say.plain(f"{reason}: {more}" if more else str(reason))
         now = moment().as_of
         with opened().ledger.session() as session:

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -54,14 +54,21 @@ def run_demo(folder: Path, scale: str, port: int, simulator_port: int, stop: thr
         environment = demo_environment(folder)
         simulator_url = f"http://127.0.0.1:{free_port(simulator_port)}"
         dashboard_url = f"http://localhost:{free_port(port)}"
-        write_settings(folder, simulator_url, dashboard_url, _kept_budgets(folder))
+        budgets = _kept_budgets(folder)
+        write_settings(folder, simulator_url, dashboard_url, budgets)
+        if budgets:  # a second start: the dashboard has what it shows, and starts beside the simulated account
+            _start_dashboard(children, dashboard_url, environment)
         _start_simulator(children, folder, simulator_url, scale, environment, stop, out)
         os.environ.clear()
         os.environ.update(environment)
         if not stop.is_set():
             _run_loop_once(folder, simulator_url, dashboard_url, stop, out)
         if not stop.is_set():
-            _start_the_rest(children, dashboard_url, environment, stop, out)
+            children.start("scheduler", ["serve", "--every", "3"], environment)
+            children.start("worker", ["worker"], environment)
+            if not budgets:
+                _start_dashboard(children, dashboard_url, environment)
+            _wait_for_dashboard(children, dashboard_url, stop, out)
         if not stop.is_set():
             _tell(out, folder, dashboard_url, simulator_url, time.monotonic() - began)
         while not stop.wait(1.0):
@@ -98,30 +105,29 @@ def _start_simulator(
 
 
 def _run_loop_once(folder: Path, simulator_url: str, dashboard_url: str, stop: threading.Event, out: Output) -> None:
-    # Imported while the simulated account is being built, in another process: it takes a few seconds.
-    from sagekeeper.service.jobs import JOBS
-
     with open_house() as house:
         if not _done_before(house.ledger, "recommend"):
-            _run(house, [job for job in JOBS if job.name in FIRST_STAGES], stop, out)
+            _run(house, FIRST_STAGES, stop, out)
         if not (folder / "budgets.json").exists() and not stop.is_set():
             budgets = _budgets(house.lake, house.clock())
             (folder / "budgets.json").write_text(json.dumps({name: str(amount) for name, amount in budgets.items()}))
             write_settings(folder, simulator_url, dashboard_url, budgets)
     with open_house() as house:
         if not _done_before(house.ledger, "budget-alerts"):
-            _run(house, [job for job in JOBS if job.name in TOLD_STAGES], stop, out)
+            _run(house, TOLD_STAGES, stop, out)
 
 
-def _run(house: House, jobs: list[Job], stop: threading.Event, out: Output) -> None:
+def _run(house: House, names: Sequence[str], stop: threading.Event, out: Output) -> None:
     """Run these jobs as the scheduler would, in its name, so that it need not run them again."""
+    # Here, because they take seconds to import and a second start runs none.
+    from sagekeeper.service.jobs import JOBS
     from sagekeeper.service.scheduler import run_due
 
     lock = leader_lock(house.ledger)
     if not lock.acquire():
         raise Conflict("A scheduler already works in this folder. Stop it first, or choose another --dir.")
     try:
-        for job in jobs:
+        for job in (job for job in JOBS if job.name in names):
             failures: list[str] = []
 
             def heard(_job: Job, _slot: datetime, status: str, message: str, failures: list[str] = failures) -> None:
@@ -145,16 +151,15 @@ def _run(house: House, jobs: list[Job], stop: threading.Event, out: Output) -> N
         lock.release()
 
 
-def _start_the_rest(
-    children: Children, dashboard_url: str, environment: dict[str, str], stop: threading.Event, out: Output
-) -> None:
-    children.start("scheduler", ["serve", "--every", "3"], environment)
-    children.start("worker", ["worker"], environment)
-    children.start("dashboard", ["dashboard", "--port", dashboard_url.rsplit(":", 1)[1]], environment)
+def _start_dashboard(children: Children, url: str, environment: dict[str, str]) -> None:
+    children.start("dashboard", ["dashboard", "--port", url.rsplit(":", 1)[1]], environment)
+
+
+def _wait_for_dashboard(children: Children, url: str, stop: threading.Event, out: Output) -> None:
     with out.progress("dashboard") as progress:
         for waited in _until_stopped(stop):
             children.check()
-            if _answers(f"{dashboard_url}/_stcore/health"):
+            if _answers(f"{url}/_stcore/health"):
                 return
             progress("starting", min(0.9, waited / 15))
 
