@@ -35,7 +35,7 @@ from sagekeeper.reports.views.proposals import ProposalLine, proposal_lines
 from sagekeeper.reports.views.savings import Potential, Proven, compatible, potential, proven
 from sagekeeper.reports.views.spend import between, main_currency, per_day, total
 
-MOST_TODO = 3
+MOST_TODO = 4
 MODEL_KINDS = ("feature_drift", "monitor_violation")
 
 Where = Literal["costs", "models", "recommendations", "activity"]
@@ -149,7 +149,8 @@ def month_to_date(cube: pl.DataFrame, as_of: datetime, currency: str) -> MonthTo
 
 def todo(budgets: list[BudgetState], findings: list[FindingLine], proposals: list[ProposalLine]) -> list[Todo]:
     """The few things worth a person's next ten minutes, most pressing first."""
-    things = [*_budgets_in_danger(budgets), *_sick_models(findings), *_wasted_money(findings)]
+    things = [*_budgets_in_danger(budgets), *_wasted_money(findings), *_sick_models(findings)]
+    things.sort(key=lambda thing: not thing.urgent)
     savings = [_saving(item) for item in compatible(proposals)]
     return [*things[: MOST_TODO - 1], *savings, *things[MOST_TODO - 1 :]][:MOST_TODO]
 
@@ -193,6 +194,7 @@ def _wasted_money(findings: list[FindingLine]) -> list[Todo]:
             item.title,
             f"About {say.big_money(item.impact_per_month, item.currency)} a month more than expected.",
             "costs",
+            urgent=item.severity == "critical",
         )
         for item in rises[:1]
     ]
