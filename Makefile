@@ -1,10 +1,13 @@
 # Tasks of the project. `make help` lists them.
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
 UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 # Bytecode once, ahead: half of what a process takes to start, and some machines never keep it. The two largest are left out.
 BYTECODE := $(BIN)/python -m compileall -q -j 0 -x '/(sagemaker[^/]*|pyspark)/' $(VENV)/lib src > /dev/null 2>&1 || true
+# A file's tests stay together: they share one simulated account.
+SPREAD := -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit lint format typecheck bench lock system clean
@@ -16,10 +19,10 @@ demo: $(VENV)/.base ## start the simulated account, run the whole loop on it, op
 	@$(BIN)/sagekeeper demo
 
 test: $(VENV)/.all ## run every test tier; tiers whose server or browser is absent are skipped with the reason
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SPREAD)
 
 unit: $(VENV)/.all ## run the unit tier only: no process, no network, under a minute
-	@$(BIN)/python -m pytest -m "not integration and not browser and not scale"
+	@$(BIN)/python -m pytest $(SPREAD) -m "not integration and not browser and not scale"
 
 lint: $(VENV)/.all ## ruff, strict types, layering
 	@$(BIN)/ruff check .

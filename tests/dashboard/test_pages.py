@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from sagekeeper.core.ledger import open_ledger
 
+pytestmark = pytest.mark.integration
+
 MARKUP = re.compile(r"(?<!\\)(<(script|img|b>)|\]\(http|\*\*bold|\$x)|:smile:|:red\[x")
 """What the hostile names of the sample house would be, if a page forgot to escape them."""
 
@@ -54,7 +56,7 @@ def ledger_of(surroundings: dict[str, str]):
     return open_ledger(f"sqlite:///{surroundings['SAGEKEEPER_DATA_DIR']}/ledger.db")
 
 
-def test_overview_says_spend_forecast_savings_and_three_things_to_do(page, sample) -> None:
+def test_overview_says_spend_forecast_savings_and_what_to_do_first(page, sample) -> None:
     test = page("overview")
     assert not test.exception
     said = words(test)
