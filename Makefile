@@ -7,7 +7,7 @@ UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 # Bytecode once, ahead: half of what a process takes to start, and some machines never keep it. The two largest are left out.
 BYTECODE := $(BIN)/python -m compileall -q -j 0 -x '/(sagemaker[^/]*|pyspark)/' $(VENV)/lib src > /dev/null 2>&1 || true
 # A file's tests stay together: they share one simulated account.
-SPREAD := -n $(JOBS) --dist loadfile
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit lint format typecheck bench lock system clean
