@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sagekeeper.simulator.server import DEFAULT_NOW, serve
+from sagekeeper.simulator.worlds import WORLDS
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
     options.add_argument("--state", type=Path, required=True)
     options.add_argument("--now", type=datetime.fromisoformat, default=DEFAULT_NOW)
     options.add_argument("--seed", type=int, default=7)
-    options.add_argument("--scale", choices=("demo", "small"), default="demo")
+    options.add_argument("--scale", choices=tuple(WORLDS), default="demo")
     options.add_argument("--speed", type=float, default=1.0)
     given = options.parse_args()
 

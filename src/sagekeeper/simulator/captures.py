@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 from moto.s3.models import s3_backends
 
 from sagekeeper.simulator.organisation import DRIFT_DAYS, add_processing
-from sagekeeper.simulator.world import Standing, World
+from sagekeeper.simulator.world import Drift, Standing, World
+from sagekeeper.simulator.worlds.drifting import changed
 
 NUMERIC = {
     "median_income": (3.87, 1.9),
@@ -26,12 +28,16 @@ NUMERIC = {
     "population": (1425.0, 560.0),
     "households": (500.0, 190.0),
 }
+USUAL_INCOME = NUMERIC["median_income"][0]
+"""What the model takes where a request has no income."""
 PLACES = ("INLAND", "<1H OCEAN", "NEAR BAY", "NEAR OCEAN")
-USUAL, CHANGED = (0.32, 0.44, 0.11, 0.13), (0.14, 0.58, 0.14, 0.14)
+USUAL = (0.32, 0.44, 0.11, 0.13)
 FEATURES = (*NUMERIC, "ocean_proximity")
 RECORDS_AN_HOUR, BASELINE_RECORDS, CAPTURE_DAYS = 90, 8192, 21
-SKETCH_LEVEL = 3
+SKETCH_LEVEL, MOST_CATEGORIES = 3, 100
 DRIFTING = "house-price-regression"
+DRIFT_DISTANCE = 0.1
+"""Model Monitor's own comparison_threshold (monitoring-facts)."""
 
 
 class Captures:
@@ -62,7 +68,7 @@ class Captures:
                 s3_backends[here.account]["aws"].create_bucket(bucket, here.region)
             for schedule in here.schedules.values():
                 endpoint = schedule["EndpointName"]
-                sample = _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS, drifted=False)
+                sample = _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS)
                 folder = f"baseline/{endpoint}"
                 _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
                 _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
@@ -75,7 +81,7 @@ class Captures:
             wish = life.deployed[-1].config.get("DataCaptureConfig")
             if not wish or not wish.get("EnableCapture"):
                 continue
-            sample = _sample(_seed(name, hour.isoformat()), RECORDS_AN_HOUR, drifted=self._drifted(name, hour))
+            sample = self._sample(here, name, hour, RECORDS_AN_HOUR)
             prefix = wish["DestinationS3Uri"].removeprefix("s3://").split("/", 1)[1]
             number = _seed(name, hour.isoformat())
             file = f"59-58-{number % 1000:03d}-{number:08x}-0000-4000-8000-{number:012x}.jsonl"
@@ -97,19 +103,24 @@ class Captures:
                 schedule["MonitoringScheduleArn"],
                 dict(here.tags.get(schedule["MonitoringScheduleArn"], {})),
             )
-            drifted = self._drifted(endpoint, day)
-            job["x_violations"] = 2 if drifted else 0
             here.version += 1
+            sample = self._sample(here, endpoint, day, RECORDS_AN_HOUR * 24)
+            found = violations(sample, _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS))
+            job["x_violations"] = len(found["violations"])
             if day < self._hour - timedelta(days=CAPTURE_DAYS):
                 continue
-            sample = _sample(_seed(endpoint, day.isoformat()), RECORDS_AN_HOUR * 24, drifted=drifted)
             folder = f"reports/{endpoint}/{name}/{start:%Y/%m/%d/%H}"
             _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
             _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
-            _put(here, f"{folder}/constraint_violations.json", json.dumps(_violations(sample, drifted)))
+            _put(here, f"{folder}/constraint_violations.json", json.dumps(found))
 
-    def _drifted(self, endpoint: str, moment: datetime) -> bool:
-        return endpoint == DRIFTING and moment >= self._drift_start
+    def _sample(self, here: Standing, endpoint: str, moment: datetime, count: int) -> dict[str, Any]:
+        """What the endpoint is asked with in the hour or on the day that begins at ``moment``."""
+        drifts = [item for item in here.drifts.get(endpoint, []) if item.since <= moment]
+        if endpoint == DRIFTING and moment >= self._drift_start:
+            drifts = [Drift("covariate", self._drift_start), *drifts]
+        seed = _seed(endpoint, moment.isoformat())
+        return changed(_sample(seed, count), drifts, seed)
 
 
 def statistics(sample: dict[str, Any]) -> dict[str, Any]:
@@ -117,8 +128,13 @@ def statistics(sample: dict[str, Any]) -> dict[str, Any]:
     features: list[dict[str, Any]] = []
     for name in FEATURES:
         column = sample[name]
-        common = {"num_present": len(column), "num_missing": 0}
         if name in NUMERIC:
+            if column.dtype == object:
+                features.append(_text(name, column))
+                continue
+            present = column[~np.isnan(column)]
+            common = {"num_present": len(present), "num_missing": len(column) - len(present)}
+            column = present
             low, high = float(column.min()), float(column.max())
             edges = np.linspace(low, high, 11)
             counts, _ = np.histogram(column, edges)
@@ -147,20 +163,22 @@ def statistics(sample: dict[str, Any]) -> dict[str, Any]:
                 }
             )
         else:
-            values, counts = np.unique(column, return_counts=True)
-            buckets = [{"value": str(value), "count": int(count)} for value, count in zip(values, counts, strict=True)]
-            features.append(
-                {
-                    "name": name,
-                    "inferred_type": "String",
-                    "string_statistics": {
-                        "common": common,
-                        "distinct_count": float(len(values)),
-                        "distribution": {"categorical": {"buckets": buckets}},
-                    },
-                }
-            )
+            features.append(_text(name, column))
     return {"version": 0.0, "dataset": {"item_count": len(sample[FEATURES[0]])}, "features": features}
+
+
+def _text(name: str, column: Any) -> dict[str, Any]:
+    values, counts = np.unique(column.astype(str), return_counts=True)
+    buckets = [{"value": str(value), "count": int(count)} for value, count in zip(values, counts, strict=True)]
+    return {
+        "name": name,
+        "inferred_type": "String",
+        "string_statistics": {
+            "common": {"num_present": len(column), "num_missing": 0},
+            "distinct_count": float(len(values)),
+            "distribution": {"categorical": {"buckets": buckets[:MOST_CATEGORIES]}},
+        },
+    }
 
 
 def constraints() -> dict[str, Any]:
@@ -194,36 +212,49 @@ def constraints() -> dict[str, Any]:
     return {"version": 0.0, "features": features, "monitoring_config": config}
 
 
-def _violations(sample: dict[str, Any], drifted: bool) -> dict[str, Any]:
-    if not drifted:
-        return {"violations": []}
-    usual = _sample(_seed(DRIFTING, "baseline"), BASELINE_RECORDS, drifted=False)
-    grid = np.sort(usual["median_income"])
-    old = np.arange(1, len(grid) + 1) / len(grid)
-    new = np.searchsorted(np.sort(sample["median_income"]), grid, side="right") / len(sample["median_income"])
-    share = float(np.mean(sample["ocean_proximity"] == "INLAND"))
-    distances = {"median_income": float(np.abs(old - new).max()), "ocean_proximity": abs(USUAL[0] - share)}
-    return {
-        "violations": [
-            {
-                "feature_name": name,
-                "constraint_check_type": "baseline_drift_check",
-                "description": f"Baseline drift distance: {distance} exceeds threshold: 0.1",
-            }
-            for name, distance in distances.items()
-        ]
-    }
+def violations(sample: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """constraint_violations.json: type, completeness, domain and distance of each feature against the baseline's."""
+    found = []
+    for name in FEATURES:
+        column, before = sample[name], usual[name]
+        for check, description in _broken(column, before, name in NUMERIC):
+            found.append({"feature_name": name, "constraint_check_type": check, "description": description})
+    return {"violations": found}
 
 
-def _sample(seed: int, count: int, *, drifted: bool) -> dict[str, Any]:
+def _broken(column: Any, before: Any, numeric: bool) -> Iterator[tuple[str, str]]:
+    if numeric and column.dtype == object:
+        yield (
+            "data_type_check",
+            "Data type match requirement is not met. Expected data type: Fractional, Expected match: 100.0%. "
+            "Observed: Only 0.0% of data is Fractional.",
+        )
+        return
+    if numeric:
+        complete = float(np.mean(~np.isnan(column)))
+        if complete < 1.0:
+            yield "completeness_check", f"Value: {complete} does not meet the constraint requirement! "
+        present, grid = np.sort(column[~np.isnan(column)]), np.sort(before)
+        old = np.arange(1, len(grid) + 1) / len(grid)
+        distance = float(np.abs(old - np.searchsorted(present, grid, side="right") / len(present)).max())
+    else:
+        values = np.union1d(column, before)
+        distance = float(max(abs(np.mean(column == value) - np.mean(before == value)) for value in values))
+        strange = [str(value) for value in np.unique(column) if value not in PLACES]
+        if strange:
+            known = float(np.mean(~np.isin(column, strange)))
+            yield "categorical_values_check", f"Value: {known} does not meet the constraint requirement! "
+    if distance > DRIFT_DISTANCE:
+        yield "baseline_drift_check", f"Baseline drift distance: {distance} exceeds threshold: {DRIFT_DISTANCE}"
+
+
+def _sample(seed: int, count: int) -> dict[str, Any]:
     chance = np.random.default_rng(seed)
     found: dict[str, Any] = {
         name: np.round(np.maximum(chance.normal(mean, spread, count), 0.1), 4)
         for name, (mean, spread) in NUMERIC.items()
     }
-    if drifted:
-        found["median_income"] = np.round(found["median_income"] + 0.8 * NUMERIC["median_income"][1], 4)
-    found["ocean_proximity"] = np.array(PLACES)[chance.choice(len(PLACES), count, p=CHANGED if drifted else USUAL)]
+    found["ocean_proximity"] = np.array(PLACES)[chance.choice(len(PLACES), count, p=USUAL)]
     return found
 
 
@@ -232,17 +263,23 @@ def _records(sample: dict[str, Any], name: str, hour: datetime) -> list[str]:
     columns = [sample[feature].tolist() for feature in FEATURES]
     step, day = 3600 / len(columns[0]), f"{hour:%Y-%m-%dT%H}"
     mark = _seed(name, hour.isoformat())
+    incomes = np.nan_to_num(sample["median_income"], nan=USUAL_INCOME)
+    answers = [f"{answer:.4f}" for answer in (0.45 + 0.42 * incomes).tolist()]
     lines = []
     for number, row in enumerate(zip(*columns, strict=True)):
         minute, second = divmod(int(number * step), 60)
         lines.append(
             '{"captureData":{"endpointInput":{"observedContentType":"text/csv","mode":"INPUT","data":"'
-            + ",".join(map(str, row))
+            + ",".join(map(_cell, row))
             + '","encoding":"CSV"},"endpointOutput":{"observedContentType":"text/csv; charset=utf-8","mode":"OUTPUT","data":"'
-            + f'{0.45 + 0.42 * row[0]:.4f}","encoding":"CSV"}}}},"eventMetadata":{{"eventId":"{mark:08x}-0000-4000-8000-'
+            + f'{answers[number]}","encoding":"CSV"}}}},"eventMetadata":{{"eventId":"{mark:08x}-0000-4000-8000-'
             + f'{number:012d}","inferenceTime":"{day}:{minute:02d}:{second:02d}Z"}},"eventVersion":"0"}}'
         )
     return lines
+
+
+def _cell(value: object) -> str:
+    return "" if value != value else str(value)
 
 
 def _seed(*parts: str) -> int:

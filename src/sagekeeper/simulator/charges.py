@@ -20,7 +20,7 @@ import polars as pl
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import Component, PriceBook
 from sagekeeper.simulator import traffic
-from sagekeeper.simulator.world import FOREVER, Standing, stretches
+from sagekeeper.simulator.world import FOREVER, Standing, Surge, stretches
 
 COLUMNS = {
     "day": pl.Date(),
@@ -76,6 +76,11 @@ def charges(here: Standing, begin: datetime, end: datetime) -> pl.DataFrame:
     runs = [run for found in (_hosting, _training, _processing, _notebooks) for run in found(here)]
     daily = [*_requests(here, begin, end), *_surroundings(here, begin, end)]
     lines = pl.concat([_days_of(runs, begin.timestamp(), end.timestamp()), *(_days(item) for item in daily)])
+    for change in here.price_changes:
+        dearer = (pl.col("usage_type") == change.usage_type) & (pl.col("day") >= change.since)
+        lines = lines.with_columns(
+            pl.when(dearer).then(pl.col("cost") * change.factor).otherwise(pl.col("cost")).alias("cost")
+        )
     prefix = PREFIX.get(here.region, here.region)
     # SageMaker writes its region before every usage type, older services not that of us-east-1 (aws-facts 1).
     bare = (pl.col("service") != SAGEMAKER) & pl.lit(prefix == "USE1")
@@ -184,6 +189,7 @@ def _surroundings(here: Standing, begin: datetime, end: datetime) -> Iterator[Da
     if not len(days):
         return
     share = np.clip(end.timestamp() / DAY - days, 0, 1)
+    surging = sum((_surging(item, days, end) for item in here.surges), np.zeros(len(days)))
     gigabytes = 800 + 2.5 * (days - int(born.timestamp()) // DAY)
     for service, usage, operation, quantity, item, per in (
         (
@@ -195,9 +201,17 @@ def _surroundings(here: Standing, begin: datetime, end: datetime) -> Iterator[Da
             1,
         ),
         (S3, "Requests-Tier1", "PutObject", 42_000 * share, "s3_put", 1000),
-        (CLOUDWATCH, "DataProcessing-Bytes", "PutLogEvents", 3.2 * share, "logs_ingestion", 1),
+        (CLOUDWATCH, "DataProcessing-Bytes", "PutLogEvents", 3.2 * share + surging, "logs_ingestion", 1),
     ):
         yield Daily(first, quantity, service, usage, operation, None, "{}", _unit(item, here.region) / per)
+
+
+def _surging(surge: Surge, days: np.ndarray, end: datetime) -> np.ndarray:
+    """Gigabytes of a surge on each day, up to ``end``."""
+    until = min(surge.until, end).timestamp() / DAY
+    hours = np.minimum(days + 1, until) - np.maximum(days, surge.since.timestamp() / DAY)
+    gigabytes: np.ndarray = np.maximum(hours, 0) * surge.gigabytes_a_day
+    return gigabytes
 
 
 def _days_of(runs: list[Run], begin: float, end: float) -> pl.DataFrame:

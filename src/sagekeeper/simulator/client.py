@@ -9,9 +9,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
-from sagekeeper.core.errors import SourceUnavailable
+from sagekeeper.core.errors import BadInput, SourceUnavailable
 
 
 class Simulator:
@@ -42,6 +43,10 @@ class Simulator:
         """The simulated time."""
         return datetime.fromisoformat(self._ask("clock")["now"])
 
+    def advance_until(self, moment: datetime) -> datetime:
+        """Jump forward to a simulated time."""
+        return datetime.fromisoformat(self._ask("advance", {"until": moment.isoformat()})["now"])
+
     def advance(self, *, days: float = 0, hours: float = 0, seconds: float = 0) -> datetime:
         """Jump forward in simulated time."""
         return datetime.fromisoformat(self._ask("advance", {"days": days, "hours": hours, "seconds": seconds})["now"])
@@ -52,14 +57,27 @@ class Simulator:
         return list(self._ask(asked))
 
     def set_fault(self, endpoint: str, fault: str | None) -> None:
-        """``errors_after_update`` or ``latency_after_update``: health falls after the endpoint's next update."""
+        """``errors`` or ``latency`` at once, or with ``_after_update`` from the endpoint's next update on; None ends it."""
         self._ask("faults", {"endpoint": endpoint, "fault": fault})
+
+    def incident(self, kind: str, subject: str = "", **more: Any) -> dict[str, Any]:
+        """Let something go wrong (`worlds.incidents`); the truth about it."""
+        return dict(self._ask("incidents", {"kind": kind, "subject": subject} | more))
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Every incident so far: kind, subject, start, money."""
+        return list(self._ask("truth"))
 
     def _ask(self, route: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/sagekeeper/{route}", data=data, timeout=60) as answer:  # noqa: S310
+            # Months may have to pass before the answer comes.
+            with urllib.request.urlopen(f"{self.url}/sagekeeper/{route}", data=data, timeout=600) as answer:  # noqa: S310
                 return json.load(answer)
+        except urllib.error.HTTPError as refused:
+            if refused.code != HTTPStatus.BAD_REQUEST:
+                raise SourceUnavailable(f"The simulated account at {self.url} answered {refused.code}.") from refused
+            raise BadInput(json.load(refused)["error"]) from refused
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             raise SourceUnavailable(
                 f"No simulated account answers at {self.url}: {error}. Start it with: sagekeeper simulate serve"

@@ -1,28 +1,30 @@
-"""The simulator's own HTTP routes, beside AWS's: is it ready, what time is it, let time go on, what was done, let an
-endpoint fall ill.
+"""The simulator's own HTTP routes, beside AWS's: is it ready, what time is it, let time go on, what was done, let things
+go wrong, and what the truth is about them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
 from sagekeeper.core.errors import BadInput
-from sagekeeper.simulator.operations import House
-from sagekeeper.simulator.world import Fault
+from sagekeeper.simulator.operations import Handler, House
+from sagekeeper.simulator.world import PAYER, REGIONS, Fault
+from sagekeeper.simulator.worlds.incidents import Scene, bring_about
+from sagekeeper.simulator.worlds.truth import Truth
 
 PREFIX = "/sagekeeper/"
-FAULTS = ("errors_after_update", "latency_after_update")
+FAULTS = ("errors_after_update", "latency_after_update", "errors", "latency")
 
 
 class Control:
     """A WSGI application for everything under /sagekeeper/."""
 
-    def __init__(self, house: House, catch_up: Callable[[], None]) -> None:
-        self._house, self._catch_up = house, catch_up
+    def __init__(self, house: House, handlers: dict[str, Handler], catch_up: Callable[[], None]) -> None:
+        self._house, self._handlers, self._catch_up = house, handlers, catch_up
         self.state: dict[str, Any] = {"ready": False, "stage": "starting", "fraction": 0.0}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -33,6 +35,8 @@ class Control:
             ("GET", "journal"): self._journal,
             ("POST", "advance"): self._advance,
             ("POST", "faults"): self._faults,
+            ("POST", "incidents"): self._incidents,
+            ("GET", "truth"): self._truth,
         }.get((method, route))
         status = "200 OK"
         answer: Any
@@ -61,6 +65,21 @@ class Control:
                 here.faults[endpoint] = Fault(kind, at)
         self._house.journal.write("fault", at, endpoint=endpoint, fault=kind)
 
+    def incident(self, given: dict[str, Any], at: datetime) -> Truth:
+        """Let something go wrong in the account: ``kind``, and if wanted ``subject``, ``account``, ``region``, ``size``."""
+        unknown = set(given) - {"kind", "subject", "account", "region", "size"}
+        if unknown or not isinstance(given.get("size", 1.0), int | float):
+            raise BadInput(
+                "An incident has a kind, and if wanted a subject, an account, a region and a size (a number)."
+            )
+        kind = str(given.get("kind", ""))
+        subject = str(given.get("subject") or f"{kind.replace('_', '-')}-{at:%m%d%H%M}")
+        account, region = str(given.get("account") or PAYER), str(given.get("region") or REGIONS[0])
+        scene = Scene(self._house, self._handlers, account, region, at, subject, float(given.get("size", 1.0)))
+        truth = bring_about(kind, scene)
+        self._house.journal.write("incident", at, given=given)
+        return truth
+
     def _health(self, _: dict[str, Any]) -> dict[str, Any]:
         return self.state | {"now": self._house.clock.now().isoformat()}
 
@@ -68,17 +87,17 @@ class Control:
         return {"now": self._house.clock.now().isoformat(), "speed": self._house.clock.speed}
 
     def _journal(self, given: dict[str, Any]) -> list[dict[str, Any]]:
-        try:
-            since = datetime.fromisoformat(given["since"].replace("Z", "+00:00")) if given.get("since") else None
-        except ValueError as wrong:
-            raise BadInput(f"since={given['since']} is not a time such as 2026-11-20T08:00:00Z.") from wrong
-        return self._house.journal.from_outside(since)
+        return self._house.journal.from_outside(_moment(given["since"]) if given.get("since") else None)
 
     def _advance(self, given: dict[str, Any]) -> dict[str, Any]:
+        if set(given) == {"until"}:
+            given = {"seconds": (_moment(given["until"]) - self._house.clock.now()).total_seconds()}
         if set(given) - {"days", "hours", "seconds"} or not all(
             isinstance(item, int | float) for item in given.values()
         ):
-            raise BadInput("Advance by numbers of days, hours or seconds.")
+            raise BadInput(
+                "Advance by numbers of days, hours or seconds, or until a time such as 2026-12-01T00:00:00Z."
+            )
         by = timedelta(**given)
         if by < timedelta(0):
             raise BadInput("The simulated time only goes forward.")
@@ -90,6 +109,21 @@ class Control:
         with self._house.world.lock:
             self.fault(str(given.get("endpoint", "")), given.get("fault"), self._house.clock.now())
         return {}
+
+    def _incidents(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._house.world.lock:
+            return self.incident(given, self._house.clock.now()).as_json()
+
+    def _truth(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        return [truth.as_json() for truth in self._house.world.truths]
+
+
+def _moment(given: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(given).replace("Z", "+00:00"))
+    except ValueError as wrong:
+        raise BadInput(f"{given} is not a time such as 2026-11-20T08:00:00Z.") from wrong
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _given(environ: dict[str, Any]) -> dict[str, Any]:

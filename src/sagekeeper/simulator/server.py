@@ -25,8 +25,8 @@ from sagekeeper.simulator.control import Control
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.operations import Ask, Handler, House, install, with_times
-from sagekeeper.simulator.organisation import settle
 from sagekeeper.simulator.world import World
+from sagekeeper.simulator.worlds import WORLDS
 
 DEFAULT_NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 Progress = Callable[[str, float], None]
@@ -59,7 +59,13 @@ class Simulation:
         self.house = House(self.world, self.clock, Meter(self.world), self.journal)
         self._captures = Captures(self.world, self._origin["now"])
         self._aws = Borrowed(DomainDispatcherApplication(create_backend_app), self.journal, self.clock)
-        self._control = Control(self.house, self._catch_up)
+        people = {
+            name: handler
+            for _, service, found, _ in SERVICES
+            if service == "sagemaker"
+            for name, handler in found.items()
+        }
+        self._control = Control(self.house, people, self._catch_up)
         self._hour: datetime | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -89,7 +95,7 @@ class Simulation:
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
-        settle(self.world, self._origin["now"], self._origin["seed"], self._origin["scale"])
+        WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
         for service in SERVICES:
             install(*service, self.house)
         borrow(self.clock, self.journal)
@@ -111,6 +117,8 @@ class Simulation:
                     self._aws.again(entry)
                 elif entry["sort"] == "session":
                     restore_session(entry)
+                elif entry["sort"] == "incident":
+                    self._control.incident(entry["given"], at)
                 else:
                     self._control.fault(entry["endpoint"], entry["fault"], at)
 

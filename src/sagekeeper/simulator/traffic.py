@@ -128,7 +128,11 @@ def _hourly(profile: Traffic, name: str, hours: Floats) -> Floats:
     rhythm = rhythm * np.where(weekday >= 5, profile.weekend_share, 1.0)
     noise = 1 + 0.12 * _noise(name, hours)
     made: Floats = np.floor(profile.per_hour * np.maximum(rhythm * noise, 0.02))
-    return made
+    if profile.seasons is None:
+        return made
+    edges = np.array([[side.timestamp() / HOUR for side in span] for span in profile.seasons]).ravel()
+    # Between an odd number of edges lies a season: they are in order and do not overlap.
+    return np.where(np.searchsorted(edges, hours, side="right") % 2 == 1, made, 0.0)
 
 
 def _counted(moments: Floats, first: float, hourly: Floats) -> Floats:
@@ -169,16 +173,19 @@ def _fleet(here: Standing, name: str, variant: str, moments: Floats, step: int) 
 
 
 def _fault(here: Standing, name: str, moments: Floats, step: int) -> dict[str, NDArray[np.bool_]]:
-    """When which fault was on: from the first update after it was set until the next update, or the end."""
+    """When which fault was on: at once, or from the first update after it was set until the next update, or the end."""
     fault: Fault | None = here.faults.get(name)
     life = here.lives[name][-1] if here.lives.get(name) else None
     if fault is None or life is None:
         return {}
+    kind = fault.kind.removesuffix("_after_update")
+    if kind == fault.kind:
+        return {kind: moments + step > fault.since.timestamp()}
     updates = [item.at for item in life.deployed[1:] if item.at >= fault.since]
     if not updates:
         return {}
     ended = updates[1].timestamp() if len(updates) > 1 else np.inf
-    return {fault.kind: (moments + step > updates[0].timestamp()) & (moments < ended)}
+    return {kind: (moments + step > updates[0].timestamp()) & (moments < ended)}
 
 
 def _request_level(
@@ -203,7 +210,7 @@ def _request_level(
         share = np.where(
             serving.count > 0, np.clip(1 - 1 / np.maximum(load, 1e-9), 0, 1), 0.0
         )  # What finds no free core.
-        share = np.where(fault.get("errors_after_update", False), np.maximum(share, 0.2), share)
+        share = np.where(fault.get("errors", False), np.maximum(share, 0.2), share)
         return np.floor(asked * share) / np.maximum(asked, 1), asked
     level = (profile.model_latency_us if metric == "ModelLatency" else OVERHEAD_US) * (
         1 + np.maximum(load - 0.6, 0) * 4
@@ -212,7 +219,7 @@ def _request_level(
         level = np.where(
             (profile.gpu_share_per_1000 > 0) & (serving.count > 0) & (serving.gpus == 0), level * WITHOUT_ITS_GPU, level
         )
-        level = np.where(fault.get("latency_after_update", False), level * 6, level)
+        level = np.where(fault.get("latency", False), level * 6, level)
     return level * _factor(SPREAD, stat), asked
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from sagekeeper.simulator.worlds.truth import Truth
 
 PAYER = "123456789012"
 PRODUCTS = "210987654321"
@@ -37,6 +40,8 @@ class Traffic:
     memory_mib: float = 1_400.0
     gpu_memory_mib: float = 0.0
     error_rate: float = 0.0002
+    seasons: list[tuple[datetime, datetime]] | None = None
+    """Where given, requests come in these spans only, from whole hour to whole hour."""
 
 
 class Deployed(NamedTuple):
@@ -57,10 +62,36 @@ class Scaled(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """The health of an endpoint falls with its first update after ``since``, until the update after that."""
+    """The health of an endpoint falls at ``since``; a kind ending in ``_after_update`` waits for the first update after
+    it, and ends with the next."""
 
     kind: str
     since: datetime
+
+
+class Drift(NamedTuple):
+    """What an endpoint is asked with changes from ``since`` on, in one of the kinds of `worlds.incidents`."""
+
+    kind: str
+    since: datetime
+    size: float = 1.0
+
+
+class Surge(NamedTuple):
+    """Much more of one operation's use for a while: gigabytes a day on top of the usual."""
+
+    operation: str
+    since: datetime
+    until: datetime
+    gigabytes_a_day: float
+
+
+class PriceChange(NamedTuple):
+    """A usage type (without its region) costs ``factor`` times as much from a day on."""
+
+    usage_type: str
+    since: date
+    factor: float
 
 
 @dataclass
@@ -138,6 +169,9 @@ class Standing:
     schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
     job_definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    drifts: dict[str, list[Drift]] = field(default_factory=dict)
+    surges: list[Surge] = field(default_factory=list)
+    price_changes: list[PriceChange] = field(default_factory=list)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""
@@ -157,6 +191,7 @@ class World:
         self.standing = {
             (account, region): Standing(account, region) for account in ACCOUNT_NAMES for region in REGIONS
         }
+        self.truths: list[Truth] = []
 
     def at(self, account: str, region: str) -> Standing:
         """What stands in this account and region; an unknown one is empty."""

@@ -98,16 +98,17 @@ def dashboard(
 
 def demo(
     folder: Annotated[Path, typer.Option("--dir", help="where the demo keeps its data")] = Path(".sagekeeper/demo"),
-    scale: Annotated[str, typer.Option(help="demo or small")] = "demo",
+    scale: Annotated[str, typer.Option(help="which world: demo, small, temptation")] = "demo",
     port: Annotated[int, typer.Option(help="of the dashboard; the next free one if taken")] = 8501,
     simulator_port: Annotated[int, typer.Option(help="of the simulated account; the next free one if taken")] = 5600,
     as_json: JsonOption = False,
 ) -> None:
     """Show everything on a simulated AWS account: collect, analyse, recommend, dashboard. Until Ctrl-C."""
     from sagekeeper.service.demo import run_demo
+    from sagekeeper.simulator.worlds import WORLDS
 
-    if scale not in ("demo", "small"):
-        raise BadInput(f"--scale is demo or small, not {scale}.")
+    if scale not in WORLDS:
+        raise BadInput(f"--scale is one of {', '.join(WORLDS)}, not {scale}.")
     with stopped_by_signals() as stop:
         run_demo(folder, scale, port, simulator_port, stop, Output(as_json))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     simulate = typer.Typer(
         help="The simulated AWS account: serve it, read its clock, let days pass.", no_args_is_help=True
     )
-    for command in (serve, clock, advance):
+    for command in (serve, clock, advance, incident, snapshot, restore):
         simulate.command()(command)
     app.add_typer(simulate, name="simulate")
 
@@ -37,18 +38,24 @@ def serve(
     ),
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 5600,
-    scale: Annotated[str, typer.Option(help="demo (two accounts, 40 endpoints, 13 months) or small")] = "demo",
+    scale: Annotated[
+        str, typer.Option(help="world: demo (two accounts, 40 endpoints, 13 months), small, temptation")
+    ] = "demo",
     seed: Annotated[int, typer.Option(help="same seed, same world")] = 7,
+    speed: Annotated[
+        float, typer.Option(min=0, help="simulated seconds a second: 60 lets an hour pass in a minute")
+    ] = 1.0,
     as_json: JsonOption = False,
 ) -> None:
     """Serve a simulated AWS account that meters and bills what stands in it. Until SIGTERM or Ctrl-C."""
     try:
         from sagekeeper.simulator.server import serve as serve_account
+        from sagekeeper.simulator.worlds import WORLDS
     except ImportError as error:
         raise BadInput(f"The simulated account is an extra ({error}): pip install 'sagekeeper[simulator]'") from error
 
-    if scale not in ("demo", "small"):
-        raise BadInput(f"--scale is demo or small, not {scale}.")
+    if scale not in WORLDS:
+        raise BadInput(f"--scale is one of {', '.join(WORLDS)}, not {scale}.")
     out = Output(as_json)
     # Ended by a supervisor as by Ctrl-C: the account writes down its time either way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -59,7 +66,7 @@ def serve(
             if done >= 1.0:
                 out.say(f"A simulated AWS account ({scale}) on http://{host}:{port}, kept in {state}. Ctrl-C stops it.")
 
-        serve_account(host, port, state, seed=seed, scale=scale, progress=told)
+        serve_account(host, port, state, seed=seed, scale=scale, speed=speed, progress=told)
     out.give({"stopped": f"http://{host}:{port}"})
 
 
@@ -75,7 +82,10 @@ def clock(url: UrlOption = None, as_json: JsonOption = False) -> None:
 
 
 def advance(
-    days: Annotated[float, typer.Option(min=0, max=400, help="how many days shall pass")] = 1,
+    days: Annotated[float | None, typer.Option(min=0, max=400, help="how many days shall pass; 1 if not given")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="until when, UTC", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+    ] = None,
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,18 +93,71 @@ def advance(
     from sagekeeper.simulator.client import Simulator
 
     out = Output(as_json)
-    if days <= 0:
-        raise BadInput(f"--days must be above 0, not {days:g}: time does not stand still or go back.")
+    if days is not None and until is not None:
+        raise BadInput("Give --days or --until, not both.")
     simulator = Simulator(_address(url))
     before = simulator.now()
-    with out.progress(f"{days:g} days pass"):
-        simulator.advance(days=days)
+    days = 1.0 if days is None else days
+    moment = before + timedelta(days=days) if until is None else until.replace(tzinfo=UTC)
+    if moment <= before:
+        raise BadInput(f"It is {before:%Y-%m-%d %H:%M} UTC there: time does not stand still or go back.")
+    with out.progress(f"{(moment - before) / timedelta(days=1):.1f} days pass"):
+        simulator.advance_until(moment)
     after = simulator.now()
     out.give({"before": before, "after": after})
     out.say(f"It was {before:%Y-%m-%d %H:%M}, it is {after:%Y-%m-%d %H:%M} UTC.")
     out.say(
         "A running scheduler (the demo's) catches up by itself. Without one: sagekeeper collect, sagekeeper analyze"
     )
+
+
+def incident(
+    kind: Annotated[str, typer.Argument(help="what goes wrong, for example runaway_job or covariate_drift")],
+    subject: Annotated[
+        str, typer.Option(help="the endpoint, job or notebook; a new one gets a name if not given")
+    ] = "",
+    account: Annotated[str, typer.Option(help="account id; default: the payer")] = "",
+    region: Annotated[str, typer.Option(help="default: us-east-1")] = "",
+    size: Annotated[float, typer.Option(min=0.01, help="how large, 1 is usual for its kind")] = 1.0,
+    url: UrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let something go wrong in the simulated account; the truth about it is kept where the product does not look."""
+    from sagekeeper.simulator.client import Simulator
+
+    out = Output(as_json)
+    truth = Simulator(_address(url)).incident(kind, subject, account=account, region=region, size=size)
+    money = "" if truth["usd_per_day"] is None else f", ${truth['usd_per_day']:,.2f} a day at list price"
+    out.say(f"{truth['kind']}: {truth['subject']} in {truth['account']}, {truth['region']}{money}. {truth['detail']}")
+    out.give(truth)
+
+
+def snapshot(
+    file: Annotated[Path, typer.Argument(help="where to write it, for example account.tar.gz")],
+    state: Annotated[Path, typer.Option(help="folder of the account")] = Path(".sagekeeper/simulator"),
+    as_json: JsonOption = False,
+) -> None:
+    """Write the whole simulated account to one file."""
+    from sagekeeper.simulator.snapshot import write_snapshot
+
+    out = Output(as_json)
+    write_snapshot(state, file)
+    out.say(f"Written to {file}. Bring it back with: sagekeeper simulate restore {file} --state FOLDER")
+    out.give({"file": file, "state": state})
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="a snapshot")],
+    state: Annotated[Path, typer.Option(help="an empty or new folder")] = Path(".sagekeeper/simulator"),
+    as_json: JsonOption = False,
+) -> None:
+    """Make a simulated account's folder from a snapshot; serve it with the same --state."""
+    from sagekeeper.simulator.snapshot import read_snapshot
+
+    out = Output(as_json)
+    read_snapshot(file, state)
+    out.say(f"The account is in {state}. Serve it: sagekeeper simulate serve --state {state}")
+    out.give({"file": file, "state": state})
 
 
 def _address(url: str | None) -> str:
