@@ -17,8 +17,9 @@ from sagekeeper.simulator.process import start
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A small simulated account, and an environment in which nothing else can be reached."""
+def simulator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A simulated account (of the module's ``WORLD``), and an environment in which nothing else can be reached."""
+    world = getattr(request.module, "WORLD", "small")
     folder = tmp_path_factory.mktemp("account")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
@@ -27,7 +28,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         for name, value in environment_of(folder, {}).items():
             if name.startswith("AWS_"):
                 patch.setenv(name, value)
-        with start(folder / "state", scale="small", seed=7) as running:
+        with start(folder / "state", scale=world, seed=7) as running:
             yield Simulator(running.url)
 
 
