@@ -13,7 +13,7 @@ from typing import Any
 
 from moto.cloudwatch.responses import CloudWatchResponse
 
-from sagekeeper.simulator.cloudwatch import points_of, published
+from sagekeeper.simulator.metric_read import points_of, published
 from sagekeeper.simulator.operations import House
 
 BEYOND = {

@@ -1,226 +1,198 @@
-"""CloudWatch's metrics from traffic: namespaces, dimensions, statistics, retention, limits and pages as the real service
-has them.
+"""CloudWatch's answers about metrics: GetMetricData, GetMetricStatistics, ListMetrics, with its limits and pages.
 
-GetMetricData and GetMetricStatistics answer from the same function of time (`traffic.py`). Statistics are Sum, Average,
-Minimum, Maximum, SampleCount and pNN; metric math and trimmed statistics are refused with a sentence, not answered
-wrongly.
+Datapoints come from the world's traffic, computed, and from what clients put, stored (`metric_read.py`); expressions are
+computed over both (`metric_query.py`). Limits from botocore's texts and aws-facts 1 (CloudWatch rules).
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sagekeeper.simulator import traffic
+from sagekeeper.simulator import metric_labels, metric_put, metric_query
+from sagekeeper.simulator.metric_lines import Line
+from sagekeeper.simulator.metric_query import Queries, check_period, listed, newest_first
+from sagekeeper.simulator.metric_read import points_of, published, span_of, units_of, utc
+from sagekeeper.simulator.metric_statistics import SIMPLE, parsed
+from sagekeeper.simulator.metric_store import Key
 from sagekeeper.simulator.operations import Ask, Handler, Refused, page
-from sagekeeper.simulator.world import Standing, stretches
 
-NAMESPACES = {"AWS/SageMaker": traffic.REQUEST_METRICS, "/aws/sagemaker/Endpoints": traffic.INSTANCE_METRICS}
-NOT_OF_ASYNC = {"Invocations", "InvocationsPerInstance", "OverheadLatency"}
-NOT_OF_SERVERLESS = {"InvocationsPerInstance"}
-MOST_QUERIES, MOST_POINTS, MOST_STATISTICS = 500, 100_800, 1440
-RETENTION = ((300, timedelta(days=15)), (3600, timedelta(days=63)), (10**9, timedelta(days=455)))
-"""Below 300 s kept 15 days, below 3,600 s 63 days, else 455 days (botocore's text of GetMetricStatistics)."""
-LISTED = timedelta(days=14)
-"""ListMetrics shows what had data in the last two weeks (aws-facts 1, CloudWatch rules)."""
-STATISTICS = re.compile(r"Sum|Average|Minimum|Maximum|SampleCount|p(100|\d{1,2}(\.\d{1,10})?)")
+MOST_POINTS, MOST_STATISTICS, MOST_LISTED = 100_800, 1440, 500
 
 
-class Points(NamedTuple):
-    """Datapoints: seconds since 1970, and values."""
+class Place(NamedTuple):
+    """How far a client has read: everything before this series, and this series up to a time."""
 
-    epochs: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Series:
-    """One metric of one variant, as CloudWatch names it."""
-
-    namespace: str
-    metric: str
-    endpoint: str
-    variant: str
-
-    @property
-    def dimensions(self) -> list[dict[str, str]]:
-        return [{"Name": "EndpointName", "Value": self.endpoint}, {"Name": "VariantName", "Value": self.variant}]
+    query: int
+    series: int
+    upto: int | None
 
 
 def get_metric_data(ask: Ask) -> dict[str, Any]:
-    """Datapoints of up to 500 queries."""
-    queries, most = ask.params["MetricDataQueries"], int(ask.params.get("MaxDatapoints") or MOST_POINTS)
-    start, end = utc(ask.params["StartTime"]), utc(ask.params["EndTime"])
-    if len(queries) > MOST_QUERIES:
-        raise Refused(
-            "ValidationError", f"The collection MetricDataQueries must not have a size greater than {MOST_QUERIES}."
-        )
-    if len({query["Id"] for query in queries}) < len(queries):
-        raise Refused("ValidationError", "The values for parameter id in MetricDataQueries are not unique.")
+    """Datapoints of up to 500 queries, at most 100,800 a page."""
+    params = ask.params
+    queries, most = params["MetricDataQueries"], int(params.get("MaxDatapoints") or MOST_POINTS)
+    metric_query.check(queries)
+    start, end = utc(params["StartTime"]), utc(params["EndTime"])
     if start >= end:
         raise Refused("ValidationError", "The parameter StartTime must be less than the parameter EndTime.")
-    newest_first = ask.params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+    if most < 1:
+        raise Refused("ValidationError", "The parameter MaxDatapoints must be greater than or equal to 1.")
+    left, place = min(most, MOST_POINTS), _place(params.get("NextToken"))
+    descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
     results: list[dict[str, Any]] = []
     answer: dict[str, Any] = {"MetricDataResults": results, "Messages": []}
-    points, first = 0, _first_query(ask)
-    for number, query in enumerate(queries[first:], first):
-        found = _query(ask, query, start, end, newest_first)
-        points += len(found["Values"])
-        if points > min(most, MOST_POINTS) and results:
-            answer["NextToken"] = f"query-{number}"
+    answered = Queries(ask.here, queries, lambda period: span_of(period, start, end, ask.now), ask.now)
+    for at, query, line, alone in _lines(ask, queries, answered, place):
+        ordered = newest_first(line) if descending else line
+        if place.upto is not None and at[:2] == place[:2]:
+            further = ordered.epochs < place.upto if descending else ordered.epochs > place.upto
+            ordered = ordered._replace(epochs=ordered.epochs[further], values=ordered.values[further])
+        if left <= 0 and len(ordered.epochs):
+            answer["NextToken"] = _token(at)
             break
-        if query.get("ReturnData", True):
-            results.append(found)
+        found = _result(ask, query, line, ordered, left, alone)
+        results.append(found)
+        left -= len(found["Values"])
+        if found["StatusCode"] == "PartialData":
+            answer["NextToken"] = _token(at._replace(upto=int(found["Timestamps"][-1])))
+            break
+    if any("Expression" in query for query in queries):
+        answer.pop("NextToken", None)  # botocore's text of StatusCode: not returned with a math expression.
     return answer
+
+
+def _lines(
+    ask: Ask, queries: list[dict[str, Any]], answered: Queries, place: Place
+) -> Iterator[tuple[Place, dict[str, Any], Line, bool]]:
+    """The series to be returned from a place on, one by one: what does not fit the page is not computed."""
+    for number, query in enumerate(queries[place.query :], place.query):
+        if not query.get("ReturnData", True):
+            continue
+        if query.get("AccountId", ask.account) != ask.account:
+            raise Refused(
+                "ValidationError", f"Account {ask.account} is not a monitoring account of {query['AccountId']}."
+            )
+        skipped = place.series if number == place.query else 0
+        lines = answered.lines(query["Id"])
+        for position, line in enumerate(lines[skipped:], skipped):
+            yield Place(number, position, None), query, line, len(lines) == 1
+
+
+def _result(ask: Ask, query: dict[str, Any], line: Line, ordered: Line, most: int, alone: bool) -> dict[str, Any]:
+    return {
+        "Id": query["Id"],
+        "Label": _label(ask, query, line, alone),
+        "Timestamps": ordered.epochs[:most],
+        "Values": ordered.values[:most],
+        "StatusCode": "PartialData" if len(ordered.epochs) > most else "Complete",
+    }
+
+
+def _label(ask: Ask, query: dict[str, Any], line: Line, alone: bool) -> str:
+    """The query's own label; else a metric's name, an expression's Id, or what tells an array's series apart."""
+    own = query.get("Label")
+    metric = query["MetricStat"]["Metric"]["MetricName"] if "MetricStat" in query else None
+    default = metric or (query["Id"] if alone else line.label)
+    if own and "${" in own:
+        zone = (ask.params.get("LabelOptions") or {}).get("Timezone")
+        return metric_labels.filled(own, default, line, _properties(ask, line), zone, ask.now)
+    return f"{own} {default}" if own and not alone else own or default
+
+
+def _properties(ask: Ask, line: Line) -> dict[str, str]:
+    found = {"AccountId": ask.account, "Region": ask.region, "Period": str(line.period)}
+    if line.about is not None:
+        key, stat = line.about
+        found |= {"MetricName": key.name, "Namespace": key.namespace, "Stat": stat}
+        found |= {f"Dim.{name}": value for name, value in key.dimensions}
+    return found
+
+
+def _token(place: Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _place(token: str | None) -> Place:
+    if not token:
+        return Place(0, 0, None)
+    try:
+        return Place(*json.loads(base64.urlsafe_b64decode(token)))
+    except (binascii.Error, ValueError, TypeError) as wrong:
+        raise Refused("InvalidNextToken", "Request parameter NextToken is invalid") from wrong
 
 
 def get_metric_statistics(ask: Ask) -> dict[str, Any]:
     """Datapoints of one metric, several statistics at once, in no promised order."""
     params = ask.params
     start, end, period = utc(params["StartTime"]), utc(params["EndTime"]), int(params["Period"])
-    plain, extended = params.get("Statistics", []), params.get("ExtendedStatistics", [])
-    if not plain and not extended:
-        raise Refused("InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics")
+    stats = _statistics(params)
+    check_period(period, "Period", "InvalidParameterValue")
     if start >= end:
         raise Refused("InvalidParameterValue", "The parameter StartTime must be less than the parameter EndTime.")
-    if (end - start).total_seconds() / period > MOST_STATISTICS:
+    asked = int(np.ceil((end - start).total_seconds() / period))
+    if asked > MOST_STATISTICS:
         raise Refused(
             "InvalidParameterCombination",
-            "You have requested up to "
-            f"{int((end - start).total_seconds() / period)} datapoints, which exceeds the limit of {MOST_STATISTICS}.",
+            f"You have requested up to {asked} datapoints, which exceeds the limit of {MOST_STATISTICS}. "
+            "You may reduce the datapoints requested by increasing Period, or decreasing the time range.",
         )
-    series = published(ask.here, params["Namespace"], params["MetricName"], params.get("Dimensions", []))
-    rows: dict[int, dict[str, Any]] = {}
-    for stat in [*plain, *extended]:
-        found = points_of(ask.here, series, _statistic(stat), period, start, end, ask.now)
-        for moment, value in zip(found.epochs.tolist(), found.values.tolist(), strict=True):
-            row = rows.setdefault(moment, {"Timestamp": datetime.fromtimestamp(moment, UTC), "Unit": "None"})
-            if stat in plain:
-                row[stat] = value
-            else:
-                row.setdefault("ExtendedStatistics", {})[stat] = value
+    key = published(ask.here, params["Namespace"], params["MetricName"], params.get("Dimensions") or [])
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    units = [] if key is None else [item for item in units_of(ask.here, key) if params.get("Unit") in (None, item)]
+    for unit in units:
+        for stat in stats:
+            found = points_of(ask.here, key, stat, period, start, end, ask.now, unit)
+            for moment, value in zip(found.epochs.tolist(), found.values.tolist(), strict=True):
+                row = rows.setdefault((unit, moment), {"Timestamp": datetime.fromtimestamp(moment, UTC), "Unit": unit})
+                (row if stat in SIMPLE else row.setdefault("ExtendedStatistics", {}))[stat] = value
     return {"Label": params["MetricName"], "Datapoints": list(rows.values())}
 
 
+def _statistics(params: dict[str, Any]) -> list[str]:
+    plain, extended = params.get("Statistics") or [], params.get("ExtendedStatistics") or []
+    if not plain and not extended:
+        raise Refused("InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics")
+    for stat in extended:
+        read = parsed(stat)
+        if read is None or not read.extended:
+            raise Refused(
+                "InvalidParameterValue", f"The value {stat} for parameter ExtendedStatistics is not supported."
+            )
+    return [*plain, *extended]
+
+
 def list_metrics(ask: Ask) -> dict[str, Any]:
-    """What had data in the last two weeks."""
-    wanted = {(item["Name"], item.get("Value")) for item in ask.params.get("Dimensions", [])}
-    rows = []
-    for endpoint, lives in sorted(ask.here.lives.items()):
-        if lives[-1].deleted is not None and lives[-1].deleted < ask.now - LISTED:
-            continue
-        variants = {stretch.variant["VariantName"] for stretch in stretches(lives[-1])}
-        for namespace, metrics in NAMESPACES.items():
-            for metric in sorted(metrics):
-                rows += [Series(namespace, metric, endpoint, variant) for variant in sorted(variants)]
-    rows = [
-        item
-        for item in rows
-        if ask.params.get("Namespace") in (None, item.namespace)
-        and ask.params.get("MetricName") in (None, item.metric)
-        and all(
-            any(name == given["Name"] and value in (None, given["Value"]) for given in item.dimensions)
-            for name, value in wanted
+    """What had data in the last two weeks, or with RecentlyActive in the last three hours."""
+    params = ask.params
+    dimensions = params.get("Dimensions") or []
+
+    def meant(key: Key) -> bool:
+        mine = dict(key.dimensions)
+        return (
+            params.get("Namespace") in (None, key.namespace)
+            and params.get("MetricName") in (None, key.name)
+            and all(item["Name"] in mine for item in dimensions)
+            and all(mine[item["Name"]] == item.get("Value", mine[item["Name"]]) for item in dimensions)
         )
-        and len(points_of(ask.here, item, "SampleCount", 86_400, ask.now - LISTED, ask.now, ask.now).epochs)
-    ]
-    part, more = page(rows, ask.params, most=500)
-    return {
-        "Metrics": [
-            {"Namespace": item.namespace, "MetricName": item.metric, "Dimensions": item.dimensions} for item in part
-        ]
-    } | more
 
-
-def points_of(
-    here: Standing, series: Series | None, stat: str, period: int, start: datetime, end: datetime, now: datetime
-) -> Points:
-    """The datapoints that there are, oldest first; none for a metric that nobody publishes."""
-    none = Points(np.array([], dtype=np.int64), np.array([], dtype=np.float64))
-    kept = next(length for below, length in RETENTION if period < below)
-    begin, stop = max(start, now - kept).timestamp(), min(end, now).timestamp()
-    if series is None or begin >= stop:
-        return none
-    first = int(begin) // period * period
-    count = int(np.ceil((stop - first) / period))
-    found = traffic.values(here, series.endpoint, series.variant, series.metric, stat, first, count, period, now)
-    there = np.flatnonzero(~np.isnan(found))
-    return Points(first + period * there, np.round(found[there], 6))
-
-
-def published(here: Standing, namespace: str, metric: str, dimensions: list[dict[str, str]]) -> Series | None:
-    """The series, if one exists under exactly these names; EndpointName alone has none, as in AWS."""
-    given = {item["Name"]: item["Value"] for item in dimensions}
-    if set(given) != {"EndpointName", "VariantName"} or metric not in NAMESPACES.get(namespace, ()):
-        return None
-    found = [
-        stretch
-        for life in here.lives.get(given["EndpointName"], [])
-        for stretch in stretches(life)
-        if stretch.variant["VariantName"] == given["VariantName"]
-    ]
-    if not found:
-        return None
-    # Asynchronous endpoints publish no request counts, serverless ones nothing of instances (aws-facts 1.1).
-    if all("AsyncInferenceConfig" in item.config for item in found) and metric in NOT_OF_ASYNC:
-        return None
-    serverless = all("ServerlessConfig" in item.variant for item in found)
-    if serverless and (namespace != "AWS/SageMaker" or metric in NOT_OF_SERVERLESS):
-        return None
-    return Series(namespace, metric, given["EndpointName"], given["VariantName"])
-
-
-def _query(ask: Ask, query: dict[str, Any], start: datetime, end: datetime, newest_first: bool) -> dict[str, Any]:
-    stat = query.get("MetricStat")
-    if stat is None:
-        raise Refused("ValidationError", "The simulated account answers MetricStat queries only, not expressions.")
-    metric, period = stat["Metric"], int(stat["Period"])
-    if period <= 0 or (period % 60 and period not in (1, 5, 10, 20, 30)):
-        raise Refused("ValidationError", "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
-    series = published(ask.here, metric["Namespace"], metric["MetricName"], metric.get("Dimensions", []))
-    found = points_of(ask.here, series, _statistic(stat["Stat"]), max(period, 60), start, end, ask.now)
-    if newest_first:
-        found = Points(found.epochs[::-1], found.values[::-1])
-    label = query.get("Label", metric["MetricName"])
-    return {
-        "Id": query["Id"],
-        "Label": label,
-        "Timestamps": found.epochs,
-        "Values": found.values,
-        "StatusCode": "Complete",
-    }
-
-
-def _statistic(stat: str) -> str:
-    if STATISTICS.fullmatch(stat) is None:
-        raise Refused("ValidationError", f"The simulated account does not compute the statistic {stat}.")
-    return stat
-
-
-def _first_query(ask: Ask) -> int:
-    token = re.fullmatch(r"query-(\d+)", ask.params.get("NextToken") or "query-0")
-    if token is None:
-        raise Refused("InvalidNextToken", "The NextToken is not one that was given out.")
-    return int(token[1])
-
-
-def utc(moment: Any) -> datetime:
-    """A request's time, which comes as text, as an epoch or as a datetime."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    if isinstance(moment, int | float):
-        return datetime.fromtimestamp(moment, UTC)
-    found: datetime = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return found
+    found = [key for key in listed(ask.here, ask.now, params.get("RecentlyActive") == "PT3H") if meant(key)]
+    part, more = page(found, params, most=MOST_LISTED)
+    answer: dict[str, Any] = {"Metrics": [key.written() for key in part]} | more
+    if params.get("IncludeLinkedAccounts"):
+        answer["OwningAccounts"] = [ask.account] * len(part)
+    return answer
 
 
 HANDLERS: dict[str, Handler] = {
     "GetMetricData": get_metric_data,
     "GetMetricStatistics": get_metric_statistics,
     "ListMetrics": list_metrics,
+    **metric_put.HANDLERS,
 }

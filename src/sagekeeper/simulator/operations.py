@@ -26,6 +26,7 @@ from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.constraints import broken_constraints
 from sagekeeper.simulator.journal import Journal, resource_of
 from sagekeeper.simulator.meter import Meter
+from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.world import Standing, World
 
 
@@ -41,6 +42,7 @@ class House:
     clock: SimulatedClock
     meter: Meter
     journal: Journal
+    metric_log: MetricLog | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.control import Control
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
+from sagekeeper.simulator.metric_log import MetricLog
+from sagekeeper.simulator.metric_put import PutAgain
 from sagekeeper.simulator.operations import Ask, Handler, House, install, with_times
 from sagekeeper.simulator.world import World
 from sagekeeper.simulator.worlds import WORLDS
@@ -56,7 +58,8 @@ class Simulation:
         self.world, self.journal = World(), Journal(state / "journal.jsonl")
         done = [datetime.fromisoformat(entry["at"]) for entry in self.journal.entries[-1:]]
         self.clock = SimulatedClock(state / "clock.json", self._origin["now"], speed, *done)
-        self.house = House(self.world, self.clock, Meter(self.world), self.journal)
+        self._metrics = MetricLog(state / "metrics.bin")
+        self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
         self._captures = Captures(self.world, self._origin["now"])
         self._aws = Borrowed(DomainDispatcherApplication(create_backend_app), self.journal, self.clock)
         people = {
@@ -104,10 +107,12 @@ class Simulation:
 
     def _replay(self) -> None:
         handlers = {(service, name): handler for _, service, found, _ in SERVICES for name, handler in found.items()}
+        put = PutAgain(self.house)
         with self.journal.replaying() as entries:
             for entry in entries:
                 at = datetime.fromisoformat(entry["at"])
                 self._captures.bring_up_to(at)
+                put.upto(at)
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
                     ask = Ask(self.house, entry["account"], entry["region"], with_times(entry["parameters"]), at)
@@ -121,6 +126,7 @@ class Simulation:
                     self._control.incident(entry["given"], at)
                 else:
                     self._control.fault(entry["endpoint"], entry["fault"], at)
+            put.upto(None)
 
     def _first_bill(self) -> None:
         now = self.clock.now()

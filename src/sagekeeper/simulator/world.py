@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from sagekeeper.simulator.worlds.truth import Truth
 
+from sagekeeper.simulator.watch import Watch
+
 PAYER = "123456789012"
 PRODUCTS = "210987654321"
 ACCOUNT_NAMES = {PAYER: "ml-platform", PRODUCTS: "ml-products"}
@@ -172,6 +174,7 @@ class Standing:
     drifts: dict[str, list[Drift]] = field(default_factory=dict)
     surges: list[Surge] = field(default_factory=list)
     price_changes: list[PriceChange] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""
