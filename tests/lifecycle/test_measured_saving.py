@@ -77,6 +77,8 @@ def test_the_saving_measured_on_the_bill_of_the_week_after_is_within_the_promise
     settings = settings_for(str(aws.settings.aws.endpoint_url))
     worker = Worker(sqlite_ledger, lake, settings, AwsSessions(settings.aws), aws.clock, "one")
     worker.run_once()
+    aws.simulator.advance(seconds=10)  # AWS takes a moment over deleting
+    worker.run_once()
     assert action_of(sqlite_ledger, action).state == "applied"
 
     aws.simulator.advance(days=7)

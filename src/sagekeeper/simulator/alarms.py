@@ -11,10 +11,12 @@ import operator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 
 from sagekeeper.simulator.metric_read import points_of, published
 from sagekeeper.simulator.operations import House
+from sagekeeper.simulator.world import Standing
 
 BEYOND = {
     "GreaterThanThreshold": operator.gt,
@@ -38,16 +40,31 @@ def install(house: House) -> None:
     CloudWatchResponse.describe_alarms = describe_alarms  # type: ignore[method-assign]
 
 
-def _evaluate(alarm: Any, account: str, region: str, house: House) -> None:
-    now, period, periods = house.clock.now(), int(alarm.period), int(alarm.evaluation_periods)
-    end = datetime.fromtimestamp(int(now.timestamp()) // period * period, UTC)
+def in_alarm(here: Standing, name: str, at: datetime) -> bool:
+    """Whether an alarm is in ALARM at a moment, as its metric stands then; one without data is as it was set."""
+    alarm = cloudwatch_backends[here.account][here.region].alarms.get(name)
+    if alarm is None:
+        return False
+    if not alarm.metric_name or alarm.rule is not None or alarm.comparison_operator not in BEYOND:
+        return bool(alarm.state_value == "ALARM")
+    state, _ = state_at(here, alarm, at)
+    return state == "ALARM" or (state == "INSUFFICIENT_DATA" and alarm.state_value == "ALARM")
+
+
+def state_at(here: Standing, alarm: Any, at: datetime) -> tuple[str, str]:
+    """State and reason of an alarm on one metric, at any moment."""
+    period, periods = int(alarm.period), int(alarm.evaluation_periods)
+    end = datetime.fromtimestamp(int(at.timestamp()) // period * period, UTC)
     start = end - timedelta(seconds=period * periods)
-    here = house.world.at(account, region)
     dimensions = [{"Name": item.name, "Value": item.value} for item in alarm.dimensions]
     series = published(here, alarm.namespace, alarm.metric_name, dimensions)
     stat = alarm.statistic or alarm.extended_statistic
-    found = points_of(here, series, stat, max(period, 60), start, end, now).values.tolist()
-    state, reason = _state(alarm, found, periods)
+    found = points_of(here, series, stat, max(period, 60), start, end, at).values.tolist()
+    return _state(alarm, found, periods)
+
+
+def _evaluate(alarm: Any, account: str, region: str, house: House) -> None:
+    state, reason = state_at(house.world.at(account, region), alarm, house.clock.now())
     if state != alarm.state_value or alarm.state_reason.startswith("Unchecked"):
         alarm.update_state(reason, "{}", state)
 

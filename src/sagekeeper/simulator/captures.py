@@ -78,7 +78,7 @@ class Captures:
             life = here.life(name)
             if life is None or life.created > hour:
                 continue
-            wish = life.deployed[-1].config.get("DataCaptureConfig")
+            wish = life.deployed[life.serving(hour)].config.get("DataCaptureConfig")
             if not wish or not wish.get("EnableCapture"):
                 continue
             sample = self._sample(here, name, hour, RECORDS_AN_HOUR)

@@ -64,6 +64,10 @@ class Simulator:
         """Let something go wrong (`worlds.incidents`); the truth about it."""
         return dict(self._ask("incidents", {"kind": kind, "subject": subject} | more))
 
+    def set_hosting(self, what: str, **given: Any) -> None:
+        """``traffic`` of an endpoint, ``quota`` or ``capacity`` of an instance type, ``maintenance`` (`hosting_control`)."""
+        self._ask("hosting", {"set": what} | given)
+
     def truth(self) -> list[dict[str, Any]]:
         """Every incident so far: kind, subject, start, money."""
         return list(self._ask("truth"))

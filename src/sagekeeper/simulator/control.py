@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sagekeeper.core.errors import BadInput
+from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.operations import Handler, House
 from sagekeeper.simulator.world import PAYER, REGIONS, Fault
 from sagekeeper.simulator.worlds.incidents import Scene, bring_about
@@ -37,6 +38,7 @@ class Control:
             ("POST", "faults"): self._faults,
             ("POST", "incidents"): self._incidents,
             ("GET", "truth"): self._truth,
+            ("POST", "hosting"): self._hosting,
         }.get((method, route))
         status = "200 OK"
         answer: Any
@@ -113,6 +115,11 @@ class Control:
     def _incidents(self, given: dict[str, Any]) -> dict[str, Any]:
         with self._house.world.lock:
             return self.incident(given, self._house.clock.now()).as_json()
+
+    def _hosting(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._house.world.lock:
+            set_hosting(self._house, given, self._house.clock.now())
+        return {}
 
     def _truth(self, _: dict[str, Any]) -> list[dict[str, Any]]:
         return [truth.as_json() for truth in self._house.world.truths]

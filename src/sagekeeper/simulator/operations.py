@@ -81,6 +81,7 @@ def _method(
         _check(params, shape)
         with house.world.lock:
             ask = Ask(house, response.current_account, response.region, params, house.clock.now())
+            house.world.until(ask.now)
             answer = handler(ask)
             if mutates:
                 house.journal.write(
@@ -113,7 +114,7 @@ def _check(params: dict[str, Any], shape: Any) -> None:
 
 
 def _params(response: Any, service: str) -> dict[str, Any]:
-    if service in ("sagemaker", "ce"):
+    if service_model(service).metadata["protocol"] == "json":
         found = json.loads(response.body or "{}")
         return dict(with_times(found))
     return dict(response._get_params())

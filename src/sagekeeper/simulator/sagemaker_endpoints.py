@@ -1,193 +1,80 @@
-"""SageMaker's models, endpoint configurations and endpoints, with the life cycle and the errors of the real service."""
+"""SageMaker's endpoints: their life cycle on the simulated clock, with AWS's states and refusals.
+
+Create, update, scale and delete write into the endpoint's `Life`; every state in between (Creating, Updating,
+RollingBack, Deleting ...) is computed from times. What an endpoint looks like is in `endpoint_views.py`.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
 from typing import Any
 
-from sagekeeper.simulator.operations import Ask, Handler, Refused, page
-from sagekeeper.simulator.world import SETTLE, Deployed, Life, Scaled, Traffic
+from sagekeeper.simulator.capacity import is_short, kinds_of, refuse_over_quota, resolved
+from sagekeeper.simulator.endpoint_views import described, leaving
+from sagekeeper.simulator.listing import listed
+from sagekeeper.simulator.lives import SETTLE, Deployed, Life, Scaled, Step, status_of
+from sagekeeper.simulator.operations import Ask, Handler, Refused
+from sagekeeper.simulator.rollouts import NO_CAPACITY, creation, plan_of, refuse_wrong, turn
+from sagekeeper.simulator.sagemaker_models import found, tag
+from sagekeeper.simulator.world import Traffic
 
-
-def status_of(life: Life, now: datetime) -> str:
-    """Creating or Updating until settled, then InService."""
-    if life.settled is not None and now < life.settled:
-        return "Updating" if len(life.deployed) > 1 else "Creating"
-    return "InService"
-
-
-def create_model(ask: Ask) -> dict[str, Any]:
-    name = ask.params["ModelName"]
-    if name in ask.here.models:
-        raise Refused("ValidationException", f'Cannot create already existing model "{ask.here.arn("model", name)}".')
-    arn = ask.here.arn("model", name)
-    ask.here.models[name] = {key: value for key, value in ask.params.items() if key != "Tags"} | {
-        "ModelArn": arn,
-        "CreationTime": ask.now,
-    }
-    _tag(ask, arn)
-    return {"ModelArn": arn}
-
-
-def describe_model(ask: Ask) -> dict[str, Any]:
-    return dict(_found(ask.here.models, ask.params["ModelName"], "model", ask))
-
-
-def list_models(ask: Ask) -> dict[str, Any]:
-    rows = [
-        {key: model[key] for key in ("ModelName", "ModelArn", "CreationTime")} for model in _newest(ask.here.models)
-    ]
-    rows = [row for row in rows if ask.params.get("NameContains", "") in row["ModelName"]]
-    part, more = page(rows, ask.params)
-    return {"Models": part} | more
-
-
-def delete_model(ask: Ask) -> dict[str, Any]:
-    _found(ask.here.models, ask.params["ModelName"], "model", ask)
-    del ask.here.models[ask.params["ModelName"]]
-    return {}
-
-
-def create_endpoint_config(ask: Ask) -> dict[str, Any]:
-    name = ask.params["EndpointConfigName"]
-    arn = ask.here.arn("endpoint-config", name)
-    if name in ask.here.configs:
-        raise Refused("ValidationException", f'Cannot create already existing endpoint configuration "{arn}".')
-    for variant in ask.params["ProductionVariants"]:
-        if variant.get("ModelName"):
-            _found(ask.here.models, variant["ModelName"], "model", ask)
-    ask.here.configs[name] = {key: value for key, value in ask.params.items() if key != "Tags"} | {
-        "EndpointConfigArn": arn,
-        "CreationTime": ask.now,
-    }
-    _tag(ask, arn)
-    return {"EndpointConfigArn": arn}
-
-
-def describe_endpoint_config(ask: Ask) -> dict[str, Any]:
-    return dict(_found(ask.here.configs, ask.params["EndpointConfigName"], "endpoint configuration", ask))
-
-
-def list_endpoint_configs(ask: Ask) -> dict[str, Any]:
-    rows = [
-        {key: item[key] for key in ("EndpointConfigName", "EndpointConfigArn", "CreationTime")}
-        for item in _newest(ask.here.configs)
-        if ask.params.get("NameContains", "") in item["EndpointConfigName"]
-    ]
-    part, more = page(rows, ask.params)
-    return {"EndpointConfigs": part} | more
-
-
-def delete_endpoint_config(ask: Ask) -> dict[str, Any]:
-    _found(ask.here.configs, ask.params["EndpointConfigName"], "endpoint configuration", ask)
-    del ask.here.configs[ask.params["EndpointConfigName"]]
-    return {}
+RETAINED = {"DesiredInstanceCount", "DesiredWeight", "DataCaptureConfig"}
+CHANGEABLE = ("InService", "UpdateRollbackFailed")
+DELETABLE = (*CHANGEABLE, "Failed", "OutOfService")
 
 
 def create_endpoint(ask: Ask) -> dict[str, Any]:
     name, config = ask.params["EndpointName"], ask.params["EndpointConfigName"]
     arn = ask.here.arn("endpoint", name)
-    document = _found(ask.here.configs, config, "endpoint configuration", ask)
-    if ask.here.life(name) is not None:
+    document = resolved(ask.here, found(ask.here.configs, config, "endpoint configuration", ask), ask.now)
+    if ask.here.life(name) is not None or leaving(ask.here, name, ask.now) is not None:
         raise Refused("ValidationException", f'Cannot create already existing endpoint "{arn}".')
-    life = Life(ask.now, [Deployed(ask.now, config, document)], modified=ask.now, settled=ask.now + SETTLE)
+    refuse_over_quota(ask, kinds_of(document))
+    plan = creation(ask.now)
+    life = Life(ask.now, [Deployed(ask.now, config, document, plan)], modified=ask.now)
+    if is_short(ask.here, set(kinds_of(document)), ask.now):
+        plan.steps = [Step(ask.now, 0, 0, 0), Step(ask.now + SETTLE, 0, 0, 0)]
+        life.failed = ask.now + SETTLE, NO_CAPACITY
+    life.deployment = ask.params.get("DeploymentConfig")
     ask.here.lives.setdefault(name, []).append(life)
     ask.here.traffic.setdefault(name, Traffic())
     ask.here.tags[arn] = life.tags  # The bill of the life before keeps the tags of that life.
-    _tag(ask, arn)
+    tag(ask, arn)
     return {"EndpointArn": arn}
 
 
 def update_endpoint(ask: Ask) -> dict[str, Any]:
     name, config = ask.params["EndpointName"], ask.params["EndpointConfigName"]
     life = _life(ask, name)
-    document = _found(ask.here.configs, config, "endpoint configuration", ask)
+    document = resolved(ask.here, found(ask.here.configs, config, "endpoint configuration", ask), ask.now)
     _refuse_in_progress(ask, name, life)
-    before = describe_endpoint(ask)["ProductionVariants"]
-    life.deployed.append(Deployed(ask.now, config, document))
-    life.modified, life.settled = ask.now, ask.now + SETTLE
-    life.deployment = ask.params.get("DeploymentConfig")
-    if ask.params.get("RetainAllVariantProperties"):
-        life.scaled += [
-            Scaled(ask.now, item["VariantName"], item.get("CurrentInstanceCount"), item["CurrentWeight"])
-            for item in before
-        ]
+    number = life.serving(ask.now)
+    old = life.deployed[number].config
+    if _serverless(document) and not _serverless(old):
+        raise Refused("ValidationException", "Cannot update an instance-based endpoint to a serverless endpoint.")
+    policy = ask.params.get("DeploymentConfig")
+    if policy is None and ask.params.get("RetainDeploymentConfig"):
+        policy = life.deployment
+    if policy:
+        refuse_wrong(policy, document["ProductionVariants"])
+    kept = RETAINED - {item["VariantPropertyType"] for item in ask.params.get("ExcludeRetainedVariantProperties", [])}
+    kept = kept if ask.params.get("RetainAllVariantProperties") else set()
+    if "DataCaptureConfig" in kept and "DataCaptureConfig" in old:
+        document = document | {"DataCaptureConfig": old["DataCaptureConfig"]}
+    retained = _retained(ask, life, number, document, kept)
+    counts = _counts(document, retained)
+    plan = plan_of(policy, ask.now, max(counts.values(), default=0))
+    standing = max(step.new + step.old for step in plan.steps) - 1
+    refuse_over_quota(ask, Counter({kind: round(count * min(standing, 1)) for kind, count in counts.items()}))
+    life.deployed.append(Deployed(ask.now, config, document, plan))
+    life.scaled += retained
+    life.modified, life.settled, life.trouble = ask.now, None, None
+    life.deployment = policy or life.deployment
+    if is_short(ask.here, set(counts), ask.now):
+        plan.steps = [Step(ask.now, 0, 1, 0)]
+        turn(life, ask.now + SETTLE, NO_CAPACITY)
+    ask.here.hosting.under_way.add(name)
     return {"EndpointArn": ask.here.arn("endpoint", name)}
-
-
-def delete_endpoint(ask: Ask) -> dict[str, Any]:
-    life = _life(ask, ask.params["EndpointName"])
-    _refuse_in_progress(ask, ask.params["EndpointName"], life)
-    life.deleted = ask.now
-    ask.here.tags.pop(ask.here.arn("endpoint", ask.params["EndpointName"]), None)
-    return {}
-
-
-def describe_endpoint(ask: Ask) -> dict[str, Any]:
-    name = ask.params["EndpointName"]
-    life = _life(ask, name)
-    status = status_of(life, ask.now)
-    serving = life.deployed[-2] if status == "Updating" else life.deployed[-1]
-    config = serving.config
-    answer: dict[str, Any] = {
-        "EndpointName": name,
-        "EndpointArn": ask.here.arn("endpoint", name),
-        "EndpointConfigName": serving.name,
-        "EndpointStatus": status,
-        "CreationTime": life.created,
-        "LastModifiedTime": life.modified or life.created,
-        "ProductionVariants": [_variant(ask, item, life, serving) for item in config["ProductionVariants"]],
-    }
-    if status == "Updating":
-        coming = life.deployed[-1]
-        answer["PendingDeploymentSummary"] = {
-            "EndpointConfigName": coming.name,
-            "ProductionVariants": [
-                {"VariantName": item["VariantName"], "DesiredInstanceCount": life.count(item, ask.now)}
-                if "InstanceType" in item
-                else {"VariantName": item["VariantName"]}
-                for item in coming.config["ProductionVariants"]
-            ],
-            "StartTime": coming.at,
-        }
-    if "DataCaptureConfig" in config:
-        wish = config["DataCaptureConfig"]
-        answer["DataCaptureConfig"] = {
-            "EnableCapture": wish.get("EnableCapture", False),
-            "CaptureStatus": "Started",
-            "CurrentSamplingPercentage": wish["InitialSamplingPercentage"],
-            "DestinationS3Uri": wish["DestinationS3Uri"],
-            "KmsKeyId": wish.get("KmsKeyId", ""),
-        }
-    if "AsyncInferenceConfig" in config:
-        answer["AsyncInferenceConfig"] = config["AsyncInferenceConfig"]
-    if life.deployment:
-        answer["LastDeploymentConfig"] = life.deployment
-    return answer
-
-
-def list_endpoints(ask: Ask) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = []
-    for name in ask.here.lives:
-        life = ask.here.life(name)
-        if life is not None and ask.params.get("NameContains", "") in name:
-            rows.append(
-                {
-                    "EndpointName": name,
-                    "EndpointArn": ask.here.arn("endpoint", name),
-                    "CreationTime": life.created,
-                    "LastModifiedTime": life.modified or life.created,
-                    "EndpointStatus": status_of(life, ask.now),
-                }
-            )
-    wanted = ask.params.get("StatusEquals")
-    rows = sorted(
-        (row for row in rows if wanted in (None, row["EndpointStatus"])),
-        key=lambda row: row["CreationTime"],
-        reverse=True,
-    )
-    part, more = page(rows, ask.params)
-    return {"Endpoints": part} | more
 
 
 def update_endpoint_weights_and_capacities(ask: Ask) -> dict[str, Any]:
@@ -195,78 +82,141 @@ def update_endpoint_weights_and_capacities(ask: Ask) -> dict[str, Any]:
     name = ask.params["EndpointName"]
     life = _life(ask, name)
     _refuse_in_progress(ask, name, life)
-    known = {item["VariantName"] for item in life.deployed[-1].config["ProductionVariants"]}
-    for item in ask.params["DesiredWeightsAndCapacities"]:
-        if item["VariantName"] not in known:
-            raise Refused("ValidationException", f'The variant name(s) "{item["VariantName"]}" is/are not present.')
-        life.scaled.append(
-            Scaled(ask.now, item["VariantName"], item.get("DesiredInstanceCount"), item.get("DesiredWeight"))
-        )
+    number = life.serving(ask.now)
+    variants = {item["VariantName"]: item for item in life.deployed[number].config["ProductionVariants"]}
+    wishes = ask.params["DesiredWeightsAndCapacities"]
+    unknown = [item["VariantName"] for item in wishes if item["VariantName"] not in variants]
+    if unknown:
+        raise Refused("ValidationException", f'The variant name(s) "{", ".join(unknown)}" is/are not present.')
+    more: Counter[str] = Counter()
+    for item in wishes:
+        _refuse_wish(item, variants[item["VariantName"]], life, number)
+        if item.get("DesiredInstanceCount") is not None:
+            setting = life.setting(number, variants[item["VariantName"]], ask.now)
+            more[variants[item["VariantName"]]["InstanceType"]] += item["DesiredInstanceCount"] - setting.wanted
+    refuse_over_quota(ask, more)
+    for item in wishes:
+        scale(ask, life, item["VariantName"], item.get("DesiredInstanceCount"), item)
     life.modified = ask.now
     return {"EndpointArn": ask.here.arn("endpoint", name)}
 
 
-def _variant(ask: Ask, item: dict[str, Any], life: Life, serving: Deployed) -> dict[str, Any]:
-    # What serves during an update is what served just before it.
-    at = ask.now if serving is life.deployed[-1] else life.deployed[-1].at - timedelta(microseconds=1)
-    weight = life.weight(item, at)
-    found: dict[str, Any] = {"VariantName": item["VariantName"], "CurrentWeight": weight, "DesiredWeight": weight}
-    image = _image(ask, item)
-    if image:
-        found["DeployedImages"] = [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": serving.at}]
-    if "ServerlessConfig" in item:
-        return found | {
-            "CurrentServerlessConfig": item["ServerlessConfig"],
-            "DesiredServerlessConfig": item["ServerlessConfig"],
+def scale(ask: Ask, life: Life, variant: str, instances: int | None, wish: dict[str, Any]) -> bool:
+    """Write a scaling into the history; where AWS has no instances, only that it was tried. False then."""
+    number = life.serving(ask.now)
+    told = next(item for item in life.deployed[number].config["ProductionVariants"] if item["VariantName"] == variant)
+    setting = life.setting(number, told, ask.now)
+    serverless = None
+    if wish.get("ServerlessUpdateConfig"):
+        serverless = (setting.serverless or {}) | wish["ServerlessUpdateConfig"]
+    if instances is not None and instances > setting.wanted and is_short(ask.here, {told["InstanceType"]}, ask.now):
+        instances = None
+        life.trouble = ask.now, NO_CAPACITY
+    changes = (instances is not None and instances != setting.wanted) or serverless is not None
+    ready = ask.now + SETTLE if changes else None
+    life.scaled.append(Scaled(ask.now, variant, instances, wish.get("DesiredWeight"), number, ready, serverless))
+    return instances is not None
+
+
+def delete_endpoint(ask: Ask) -> dict[str, Any]:
+    name = ask.params["EndpointName"]
+    life, arn = _life(ask, name), ask.here.arn("endpoint", name)
+    if status_of(life, ask.now) not in DELETABLE:
+        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+    if any(item.endpoint == name for item in ask.here.hosting.standing_components()):
+        raise Refused(
+            "ValidationException", f'Cannot delete endpoint "{arn}" because it still hosts inference components.'
+        )
+    life.deleted = ask.now
+    ask.here.tags.pop(arn, None)
+    return {}
+
+
+def describe_endpoint(ask: Ask) -> dict[str, Any]:
+    name = ask.params["EndpointName"]
+    life = ask.here.life(name) or leaving(ask.here, name, ask.now)
+    return described(ask.here, name, life or _life(ask, name), ask.now)
+
+
+def list_endpoints(ask: Ask) -> dict[str, Any]:
+    rows = [
+        {
+            "EndpointName": name,
+            "EndpointArn": ask.here.arn("endpoint", name),
+            "CreationTime": life.created,
+            "LastModifiedTime": life.modified or life.created,
+            "EndpointStatus": status_of(life, ask.now),
         }
-    count = life.count(item, at)
-    return found | {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
+        for name in ask.here.lives
+        if (life := ask.here.life(name) or leaving(ask.here, name, ask.now)) is not None
+    ]
+    part, more = listed(rows, ask.params, "EndpointName", "EndpointStatus")
+    return {"Endpoints": part} | more
 
 
-def _image(ask: Ask, variant: dict[str, Any]) -> str | None:
-    model = ask.here.models.get(variant.get("ModelName", ""), {})
-    image: str | None = model.get("PrimaryContainer", {}).get("Image")
-    return image
+def _retained(ask: Ask, life: Life, number: int, document: dict[str, Any], kept: set[str]) -> list[Scaled]:
+    """RetainAllVariantProperties: variants of the new configuration begin as those of the old one stand."""
+    old = {item["VariantName"]: item for item in life.deployed[number].config["ProductionVariants"]}
+    found: list[Scaled] = []
+    for variant in document["ProductionVariants"]:
+        before = old.get(variant["VariantName"])
+        if before is None or not kept:
+            continue
+        setting = life.setting(number, before, ask.now)
+        counted = "DesiredInstanceCount" in kept and "InstanceType" in before and "InstanceType" in variant
+        count = setting.wanted if counted else None
+        weight = setting.weight if "DesiredWeight" in kept else None
+        if count is not None or weight is not None:
+            found.append(Scaled(ask.now, variant["VariantName"], count, weight, len(life.deployed)))
+    return found
+
+
+def _counts(document: dict[str, Any], retained: list[Scaled]) -> Counter[str]:
+    counts = {item.variant: item.instances for item in retained if item.instances is not None}
+    variants = [
+        item | {"InitialInstanceCount": counts.get(item["VariantName"], item.get("InitialInstanceCount"))}
+        for item in document["ProductionVariants"]
+    ]
+    return kinds_of(document | {"ProductionVariants": variants})
+
+
+def _refuse_wish(wish: dict[str, Any], variant: dict[str, Any], life: Life, number: int) -> None:
+    name = variant["VariantName"]
+    if "ServerlessConfig" in variant and wish.get("DesiredInstanceCount") is not None:
+        raise Refused("ValidationException", f"DesiredInstanceCount can not be set for the serverless variant {name}.")
+    if "ServerlessConfig" not in variant and wish.get("ServerlessUpdateConfig"):
+        raise Refused(
+            "ValidationException", f"ServerlessUpdateConfig can not be set for variant {name}: it has instances."
+        )
+    asynchronous = "AsyncInferenceConfig" in life.deployed[number].config
+    if wish.get("DesiredInstanceCount") == 0 and variant.get("ModelName") and not asynchronous:
+        raise Refused("ValidationException", f"DesiredInstanceCount must be at least 1 for variant {name}.")
+
+
+def _serverless(config: dict[str, Any]) -> bool:
+    return any("ServerlessConfig" in item for item in config["ProductionVariants"])
 
 
 def _refuse_in_progress(ask: Ask, name: str, life: Life) -> None:
-    if status_of(life, ask.now) != "InService":
-        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{ask.here.arn("endpoint", name)}".')
+    status, arn = status_of(life, ask.now), ask.here.arn("endpoint", name)
+    if status == "Failed":
+        raise Refused("ValidationException", f'Cannot update failed endpoint "{arn}".')
+    if status not in CHANGEABLE:
+        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
 
 
 def _life(ask: Ask, name: str) -> Life:
     life = ask.here.life(name)
-    if life is None:
-        raise Refused("ValidationException", f'Could not find endpoint "{ask.here.arn("endpoint", name)}".')
-    return life
-
-
-def _found(things: dict[str, dict[str, Any]], name: str, kind: str, ask: Ask) -> dict[str, Any]:
-    if name not in things:
-        raise Refused(
-            "ValidationException",
-            f'Could not find {kind} "{ask.here.arn(kind.replace(" configuration", "-config"), name)}".',
-        )
-    return things[name]
-
-
-def _newest(things: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(things.values(), key=lambda item: item["CreationTime"], reverse=True)
-
-
-def _tag(ask: Ask, arn: str) -> None:
-    ask.here.tags.setdefault(arn, {}).update({item["Key"]: item["Value"] for item in ask.params.get("Tags", [])})
+    if life is not None:
+        return life
+    arn = ask.here.arn("endpoint", name)
+    gone = leaving(ask.here, name, ask.now)
+    if gone is not None:
+        raise Refused("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+    raise Refused("ValidationException", f'Could not find endpoint "{arn}".')
 
 
 HANDLERS: dict[str, Handler] = {
-    "CreateModel": create_model,
-    "DescribeModel": describe_model,
-    "ListModels": list_models,
-    "DeleteModel": delete_model,
-    "CreateEndpointConfig": create_endpoint_config,
-    "DescribeEndpointConfig": describe_endpoint_config,
-    "ListEndpointConfigs": list_endpoint_configs,
-    "DeleteEndpointConfig": delete_endpoint_config,
     "CreateEndpoint": create_endpoint,
     "UpdateEndpoint": update_endpoint,
     "DeleteEndpoint": delete_endpoint,

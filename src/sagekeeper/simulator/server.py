@@ -17,11 +17,20 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from sagekeeper.simulator import alarms, cloudwatch, cost_explorer, sagemaker_endpoints, sagemaker_work
+from sagekeeper.simulator import (
+    alarms,
+    cloudwatch,
+    cost_explorer,
+    passing,
+    sagemaker_endpoints,
+    sagemaker_models,
+    sagemaker_work,
+)
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.control import Control
+from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
@@ -33,6 +42,7 @@ from sagekeeper.simulator.worlds import WORLDS
 DEFAULT_NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 Progress = Callable[[str, float], None]
 SERVICES: tuple[tuple[type, str, dict[str, Handler], set[str]], ...] = (
+    (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_endpoints.HANDLERS, sagemaker_endpoints.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_work.HANDLERS, sagemaker_work.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
@@ -103,6 +113,7 @@ class Simulation:
             install(*service, self.house)
         borrow(self.clock, self.journal)
         alarms.install(self.house)
+        self.world.passing.append(passing.bring_up_to)
         self._captures.baselines()
 
     def _replay(self) -> None:
@@ -111,6 +122,7 @@ class Simulation:
         with self.journal.replaying() as entries:
             for entry in entries:
                 at = datetime.fromisoformat(entry["at"])
+                self.world.until(at)
                 self._captures.bring_up_to(at)
                 put.upto(at)
                 if entry["sort"] == "call":
@@ -124,6 +136,8 @@ class Simulation:
                     restore_session(entry)
                 elif entry["sort"] == "incident":
                     self._control.incident(entry["given"], at)
+                elif entry["sort"] == "hosting":
+                    set_hosting(self.house, entry["given"], at)
                 else:
                     self._control.fault(entry["endpoint"], entry["fault"], at)
             put.upto(None)
@@ -135,8 +149,9 @@ class Simulation:
     def _catch_up(self) -> None:
         now = self.clock.now()
         hour = now.replace(minute=0, second=0, microsecond=0)
-        if hour != self._hour:
-            with self.world.lock:
+        with self.world.lock:
+            self.world.until(now)
+            if hour != self._hour:
                 self._captures.bring_up_to(now)
                 self._hour = hour
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sagekeeper.core.prices import PriceBook
+from sagekeeper.simulator.hosting import ALWAYS, memory_gb
 from sagekeeper.simulator.world import FOREVER, Fault, Standing, Stretch, Traffic, stretches
 
 Floats = NDArray[np.float64]
@@ -49,20 +51,88 @@ SWING = {"Minimum": 0.8, "p10": 0.88, "p50": 1.0, "p90": 1.15, "p95": 1.18, "p99
 
 
 def requests(
-    here: Standing, name: str, variant: str | None, begin: float, count: int, period: int, now: datetime
+    here: Standing,
+    name: str,
+    variant: str | None,
+    begin: float,
+    count: int,
+    period: int,
+    now: datetime,
+    memory: int | None = None,
 ) -> Floats:
-    """Requests per period to one variant (None: to all): daily and weekly rhythm, noise by hour, none outside its lives."""
-    profile = here.traffic.get(name, Traffic())
+    """Requests per period to one variant (None: to all): daily and weekly rhythm, noise by hour, none outside its lives.
+
+    ``memory`` counts only those that came while the variant was serverless with so many GB (0: on instances).
+    """
+    spans = [
+        (*_span(stretch, np.inf), stretch.share)
+        for stretch in _stretches(here, name, variant)
+        if (variant is not None or not stretch.shadow)
+        and memory in (None, memory_gb(stretch.variant))
+        and (stretch.serving > 0 or not stretch.variant.get("InstanceType") or "AsyncInferenceConfig" in stretch.config)
+    ]
+    found = demand(here, name, spans, begin, count, period, now)
+    variants = (
+        [variant] if variant is not None else sorted({item[1] for item in here.hosting.invoked if item[0] == name})
+    )
+    for one in variants:
+        found += _invoked(here, (name, one), begin, count, period, now, None if memory is None else spans)
+    return found
+
+
+def demand(
+    here: Standing,
+    name: str,
+    spans: list[tuple[float, float, float]],
+    begin: float,
+    count: int,
+    period: int,
+    now: datetime,
+) -> Floats:
+    """Requests of the world's clients per period, within spans of time in which a share of them counts."""
     edges = begin + period * np.arange(count + 1, dtype=np.float64)
     first = np.floor(edges[0] / HOUR)
     hours = first + np.arange(int(np.ceil(edges[-1] / HOUR) - first))
-    rates = _hourly(profile, name, hours)
-    until = min(now, profile.until or now).timestamp()
     found = np.zeros(count)
-    for stretch in _stretches(here, name, variant):
-        low, high = _span(stretch, until)
-        if low < min(high, edges[-1]) and high > edges[0]:
-            found += np.diff(_counted(np.clip(edges, low, high), first, np.floor(rates * stretch.share)))
+    for since, until, profile in here.hosting.windows(name, here.traffic.get(name, Traffic())):
+        stop = min(moment for moment in (now, profile.until, until) if moment is not None).timestamp()
+        rates = _hourly(profile, name, hours) if profile.per_hour else None
+        for low, high, share in _joined(spans):
+            low, high = max(low, since.timestamp() if since > ALWAYS else 0.0), min(high, stop)
+            if rates is not None and low < min(high, edges[-1]) and high > edges[0]:
+                found += np.diff(_counted(np.clip(edges, low, high), first, np.floor(rates * share)))
+    return found
+
+
+def _joined(spans: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Spans that follow each other with the same share as one: scaling does not change what comes."""
+    found: list[tuple[float, float, float]] = []
+    for share, group in groupby(sorted(spans, key=lambda item: (item[2], item[0])), key=lambda item: item[2]):
+        for low, high, _ in group:
+            if found and found[-1][2] == share and found[-1][1] == low:
+                found[-1] = (found[-1][0], high, share)
+            else:
+                found.append((low, high, share))
+    return found
+
+
+def _invoked(
+    here: Standing,
+    key: tuple[str, str],
+    begin: float,
+    count: int,
+    period: int,
+    now: datetime,
+    spans: list[tuple[float, float, float]] | None,
+) -> Floats:
+    """Requests that came through the runtime, per period; where spans are given, only those within one."""
+    found = np.zeros(count)
+    for minute, row in here.hosting.invoked.get(key, {}).items():
+        moment = minute * 60.0
+        at = int((moment - begin) // period)
+        within = spans is None or any(low <= moment + 60 and moment < high for low, high, _ in spans)
+        if 0 <= at < count and moment <= now.timestamp() and within:
+            found[at] += row.requests
     return found
 
 
@@ -153,6 +223,10 @@ def _stretches(here: Standing, name: str, variant: str | None) -> list[Stretch]:
     ]
 
 
+def _seconds(moment: datetime) -> float:
+    return np.inf if moment == FOREVER else moment.timestamp()
+
+
 def _span(stretch: Stretch, until: float) -> tuple[float, float]:
     stop = np.inf if stretch.stop == FOREVER else stretch.stop.timestamp()
     return stretch.start.timestamp(), max(stretch.start.timestamp(), min(stop, until))
@@ -161,13 +235,14 @@ def _span(stretch: Stretch, until: float) -> tuple[float, float]:
 def _fleet(here: Standing, name: str, variant: str, moments: Floats, step: int) -> Fleet:
     """The variant's instances over each step: those at its end, else those at its start (it was deleted meanwhile)."""
     columns = np.zeros((5, len(moments)))
-    for stretch in _stretches(here, name, variant):
+    # While two fleets stand, the one that takes requests shows.
+    for stretch in sorted(_stretches(here, name, variant), key=lambda item: item.share > 0):
         spec = PriceBook.bundled().spec(stretch.variant.get("InstanceType", ""))
         if spec is None:
             continue
         start, stop = _span(stretch, np.inf)
         during = (moments + step > start) & (moments < stop)
-        row = (stretch.instances, spec.vcpu, spec.memory_mib, spec.gpus, spec.gpu_memory_mib_each or 16_384)
+        row = (stretch.serving, spec.vcpu, spec.memory_mib, spec.gpus, spec.gpu_memory_mib_each or 16_384)
         columns[:, during] = np.array(row, dtype=float)[:, None]
     return Fleet(*columns)
 
@@ -181,11 +256,16 @@ def _fault(here: Standing, name: str, moments: Floats, step: int) -> dict[str, N
     kind = fault.kind.removesuffix("_after_update")
     if kind == fault.kind:
         return {kind: moments + step > fault.since.timestamp()}
-    updates = [item.at for item in life.deployed[1:] if item.at >= fault.since]
+    updates = [item for item in life.deployed[1:] if item.at >= fault.since]
     if not updates:
         return {}
-    ended = updates[1].timestamp() if len(updates) > 1 else np.inf
-    return {kind: (moments + step > updates[0].timestamp()) & (moments < ended)}
+    plan = updates[0].plan
+    # What is new serves from its first share of the requests on, and no more once it was taken back.
+    begun = next((step.at for step in plan.steps if step.traffic > 0), FOREVER) if plan else updates[0].at
+    ended = updates[1].at if len(updates) > 1 else FOREVER
+    if plan is not None and plan.turned is not None:
+        ended = plan.turned
+    return {kind: (moments + step > _seconds(begun)) & (moments < _seconds(ended))}
 
 
 def _request_level(

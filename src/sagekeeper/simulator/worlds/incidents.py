@@ -119,7 +119,7 @@ def upsizing(scene: Scene) -> Truth:
     life = scene.here.life(scene.subject)
     if life is None:
         raise BadInput(f"There is no endpoint {scene.subject} in {scene.account}, {scene.region}.")
-    config = life.deployed[-1].config
+    config = life.deployed[life.serving(scene.at)].config
     variants = [dict(item) for item in config["ProductionVariants"]]
     usd = 0.0
     for variant in variants:

@@ -1,0 +1,36 @@
+"""What time does to endpoints by itself: alarms turn updates round, scaling policies and schedules scale.
+
+`bring_up_to` is called before anything is answered, and goes through the time since it was last called in the order in
+which things happen, however long that was: a jump of a month scales as a month of waiting does. What it decides depends
+on the state and on time only, so a replayed journal leads to the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sagekeeper.simulator.alarms import in_alarm
+from sagekeeper.simulator.lives import status_of
+from sagekeeper.simulator.rollouts import watch
+from sagekeeper.simulator.world import Standing, World
+
+
+def bring_up_to(world: World, now: datetime) -> None:
+    """Let everything happen that happens by itself until ``now``."""
+    for here in list(world.standing.values()):
+        for name in sorted(here.hosting.under_way):
+            _watch(here, name, now)
+
+
+def _watch(here: Standing, name: str, now: datetime) -> None:
+    life = here.life(name)
+    plan = life.deployed[-1].plan if life else None
+    if life is None or plan is None or plan.turned is not None:
+        here.hosting.under_way.discard(name)
+        return
+    kinds = {item.get("InstanceType", "") for item in life.deployed[-1].config["ProductionVariants"]}
+    short = [since for kind, since in here.hosting.short.items() if kind in kinds]
+    if watch(life, now, lambda alarm, moment: in_alarm(here, alarm, moment), min(short, default=None)):
+        here.version += 1
+    if plan.turned is not None or status_of(life, now) == "InService":
+        here.hosting.under_way.discard(name)
