@@ -78,7 +78,7 @@ def _method(
 
     def method(response: Any) -> Any:
         params = _params(response, service)
-        _check(params, shape)
+        check(params, shape)
         with house.world.lock:
             ask = Ask(house, response.current_account, response.region, params, house.clock.now())
             house.world.until(ask.now)
@@ -101,7 +101,8 @@ def _method(
     return method
 
 
-def _check(params: dict[str, Any], shape: Any) -> None:
+def check(params: dict[str, Any], shape: Any) -> None:
+    """Refuse parameters that break the operation's input shape."""
     if shape is None:
         return
     report = ParamValidator().validate(params, shape)

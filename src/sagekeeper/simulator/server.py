@@ -21,6 +21,7 @@ from sagekeeper.simulator import (
     alarms,
     cloudwatch,
     cost_explorer,
+    free_tier,
     passing,
     sagemaker_endpoints,
     sagemaker_models,
@@ -35,19 +36,22 @@ from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain
-from sagekeeper.simulator.operations import Ask, Handler, House, install, with_times
+from sagekeeper.simulator.operations import Ask, Handler, House, install, service_model
+from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.world import World
 from sagekeeper.simulator.worlds import WORLDS
 
 DEFAULT_NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 Progress = Callable[[str, float], None]
-SERVICES: tuple[tuple[type, str, dict[str, Handler], set[str]], ...] = (
+SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_endpoints.HANDLERS, sagemaker_endpoints.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_work.HANDLERS, sagemaker_work.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
+    (None, "freetier", free_tier.HANDLERS, set()),
 )
+"""moto's class that an operation is hung into, or None: then the whole service is ours (`own_service.py`)."""
 
 
 class Quiet(WSGIRequestHandler):
@@ -72,6 +76,7 @@ class Simulation:
         self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
         self._captures = Captures(self.world, self._origin["now"])
         self._aws = Borrowed(DomainDispatcherApplication(create_backend_app), self.journal, self.clock)
+        self._own = OwnServices(self.house, [service[1:] for service in SERVICES if service[0] is None])
         people = {
             name: handler
             for _, service, found, _ in SERVICES
@@ -105,12 +110,17 @@ class Simulation:
             start_response("503 Service Unavailable", [("Content-Type", "application/x-amz-json-1.1")])
             return [body.encode()]
         self._catch_up()
+        request = arrived(environ)
+        found = self._own.find(request)
+        if found is not None:
+            return send(self._own.answer(request, *found), start_response)
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
         WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
-        for service in SERVICES:
-            install(*service, self.house)
+        for response_class, name, handlers, mutating in SERVICES:
+            if response_class is not None:
+                install(response_class, name, handlers, mutating, self.house)
         borrow(self.clock, self.journal)
         alarms.install(self.house)
         self.world.passing.append(passing.bring_up_to)
@@ -127,7 +137,7 @@ class Simulation:
                 put.upto(at)
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
-                    ask = Ask(self.house, entry["account"], entry["region"], with_times(entry["parameters"]), at)
+                    ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
                     handler(ask)
                     ask.here.version += 1
                 elif entry["sort"] == "request":
@@ -190,3 +200,9 @@ def _origin(state: Path, now: datetime, seed: int, scale: str) -> dict[str, Any]
         file.write_text(json.dumps({"now": now.isoformat(), "seed": seed, "scale": scale}))
     kept = json.loads(file.read_text())
     return kept | {"now": datetime.fromisoformat(kept["now"])}
+
+
+def _parameters(entry: dict[str, Any]) -> dict[str, Any]:
+    """A kept call's parameters, with the types of the model."""
+    shape = service_model(entry["service"]).operation_model(entry["operation"]).input_shape
+    return dict(typed(entry["parameters"], shape))

@@ -1,0 +1,278 @@
+"""A whole service of ours beside moto's: parsed, checked, answered and refused by botocore's service model alone.
+
+For services that moto lacks, or has in another shape than AWS. Such a service is a line in ``server.SERVICES`` with None
+in place of moto's class: ``(None, "savingsplans", HANDLERS, MUTATING)``; its name is boto3's client name. Handlers keep
+the contract of `operations.py`: (Ask) -> answer, `Refused`, journalled when they change something, replayed at start.
+In: the request as WSGI gives it. Out: its operation by signing name, X-Amz-Target, host and path, in the protocols json,
+rest-json, query and rest-xml; errors with the HTTP status of the model. What is nobody's stays with moto.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import botocore.utils
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from moto.core.serialize import DefaultAttributePicker, get_serializer_class
+from moto.core.utils import get_service_model
+from moto.iam.models import get_account_id_from
+from werkzeug.exceptions import NotFound
+
+from sagekeeper.simulator.journal import resource_of
+from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check
+
+DEFAULT_REGION = "us-east-1"
+INVALID = (
+    "ValidationException",
+    "ValidationError",
+    "InvalidParameterException",
+    "InvalidParameterValueException",
+    "InvalidRequestException",
+)
+"""What a service may call a request that breaks its own model: the first of these that its model has."""
+
+
+class Answer(NamedTuple):
+    """What goes out."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Scope(NamedTuple):
+    """Who signed for what: access key, region and signing name of AWS's Signature Version 4."""
+
+    key: str
+    region: str
+    signing_name: str
+
+
+class OwnServices:
+    """All services that are ours alone: `find` tells whose a request is, `answer` answers it."""
+
+    def __init__(self, house: House, services: Iterable[tuple[str, dict[str, Handler], set[str]]]) -> None:
+        # Codes common to all of AWS are in no service's model: nothing to warn of.
+        warnings.filterwarnings("ignore", message=r"Exception\(Refused\)", module="moto")
+        self._house = house
+        self._handlers: dict[str, dict[str, Handler]] = {}
+        self._mutating: dict[str, set[str]] = {}
+        for name, handlers, mutating in services:
+            self._handlers[name] = self._handlers.get(name, {}) | handlers
+            self._mutating[name] = self._mutating.get(name, set()) | mutating
+
+    def find(self, request: Request) -> tuple[str, str, dict[str, Any]] | None:
+        """Service, operation and parameters of the path; None when the request is none of ours."""
+        scope, target = scope_of(request), request.headers.get("X-Amz-Target", "")
+        for name in self._handlers:
+            if not _meant(name, scope, request.host, target):
+                continue
+            found = _operation(name, request)
+            if found is not None:
+                return name, *found
+        return None
+
+    def answer(self, request: Request, service: str, operation: str, uri: dict[str, Any]) -> Answer:
+        """The operation's answer or error, as AWS sends it."""
+        try:
+            if operation not in get_service_model(service).operation_names:
+                raise Refused("UnknownOperationException", "")
+            handler = self._handlers[service].get(operation)
+            if handler is None:
+                return not_implemented(service, operation)
+            return _serialized(service, operation, self._done(request, service, operation, uri, handler))
+        except Refused as refused:
+            return _serialized(service, operation, refused)
+
+    def _done(
+        self, request: Request, service: str, operation: str, uri: dict[str, Any], handler: Handler
+    ) -> dict[str, Any]:
+        params = _parsed(request, service, operation, uri)
+        _check(service, operation, params)
+        with self._house.world.lock:
+            ask = Ask(self._house, account_of(request), region_of(request), params, self._house.clock.now())
+            answer = handler(ask)
+            if operation in self._mutating[service]:
+                self._house.journal.write(
+                    "call",
+                    ask.now,
+                    service=service,
+                    operation=operation,
+                    account=ask.account,
+                    region=ask.region,
+                    resource=resource_of(params),
+                    parameters=_without_bytes(params),
+                )
+                ask.here.version += 1
+        return answer
+
+
+def arrived(environ: dict[str, Any]) -> Request:
+    """The request, its body read once and put back for whoever answers it."""
+    chunked = environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked"
+    body = environ["wsgi.input"].read(*() if chunked else (int(environ.get("CONTENT_LENGTH") or 0),))
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+    copy = dict(environ) | {"wsgi.input": io.BytesIO(body)}
+    return Request(copy)
+
+
+def send(answer: Answer, start_response: Callable[..., Any]) -> list[bytes]:
+    """Hand an answer to the WSGI server."""
+    status = f"{answer.status} {'OK' if answer.status < 300 else 'Error'}"
+    start_response(status, [*answer.headers.items(), ("Content-Length", str(len(answer.body)))])
+    return [answer.body]
+
+
+def scope_of(request: Request) -> Scope | None:
+    """From the Authorization header or, for a presigned address, from its query."""
+    header = request.headers.get("Authorization", "")
+    found = header.partition("Credential=")[2].split(",")[0] or request.args.get("X-Amz-Credential", "")
+    parts = found.split("/")
+    return Scope(parts[0], parts[-3], parts[-2]) if len(parts) >= 5 else None
+
+
+def account_of(request: Request) -> str:
+    """The account whose key signed the request."""
+    scope = scope_of(request)
+    given = request.headers.get("x-moto-account-id")
+    return str(given or get_account_id_from(scope.key if scope else "AKIAEXAMPLE"))
+
+
+def region_of(request: Request) -> str:
+    """The region that the request was signed for."""
+    scope = scope_of(request)
+    return scope.region if scope and scope.region not in ("", "aws-global") else DEFAULT_REGION
+
+
+def typed(value: Any, shape: Any) -> Any:
+    """Parameters from the journal as a request brings them: times and bytes by the model's types."""
+    if value is None or shape is None:
+        return value
+    kind = shape.type_name
+    if kind == "structure":
+        return {key: typed(item, shape.members.get(key)) for key, item in value.items()}
+    if kind == "list":
+        return [typed(item, shape.member) for item in value]
+    if kind == "map":
+        return {key: typed(item, shape.value) for key, item in value.items()}
+    if kind == "timestamp" and not isinstance(value, datetime):
+        return botocore.utils.parse_timestamp(value).astimezone(UTC)
+    return base64.b64decode(value) if kind == "blob" and isinstance(value, str) else value
+
+
+def not_implemented(service: str, operation: str) -> Answer:
+    """501, worded for the one who asked, in the service's own protocol."""
+    sentence = f"The simulated account does not have the operation {operation or 'asked for'} of the service {service}."
+    answer = _serialized(service, operation, Refused("NotImplemented", sentence))
+    return answer._replace(status=501)
+
+
+def _meant(name: str, scope: Scope | None, host: str, target: str) -> bool:
+    model = get_service_model(name)
+    prefix = model.metadata.get("targetPrefix")
+    if bool(target) != bool(prefix) or (prefix and target.rpartition(".")[0] != prefix):
+        return False
+    if scope is None:
+        return bool(prefix) or host.startswith(f"{model.endpoint_prefix}.")
+    return bool(scope.signing_name == model.signing_name)
+
+
+def _operation(name: str, request: Request) -> tuple[str, dict[str, Any]] | None:
+    """Operation and parameters of the path. A target nobody knows is still this service's to refuse."""
+    target = request.headers.get("X-Amz-Target", "")
+    if target:
+        return target.rpartition(".")[2], {}
+    try:
+        found, uri = get_service_router(name).match(request)
+    except (NotFound, NotImplementedError):
+        return None
+    return str(found.name), uri
+
+
+def _parsed(request: Request, service: str, operation: str, uri: dict[str, Any]) -> dict[str, Any]:
+    model = get_service_model(service)
+    parser = PROTOCOL_PARSERS[_protocol(service)](
+        model.operation_model(operation),
+        timestamp_parser=lambda found: botocore.utils.parse_timestamp(found).astimezone(UTC),
+    )
+    _readable(request, service, operation)
+    told: Any = {
+        "method": request.method,
+        "values": request.values,
+        "headers": request.headers,
+        "body": request.get_data(),
+        "url_path": request.path,
+        "url_params": uri,
+    }
+    try:
+        return dict(parser.parse(told))
+    except (RequestParserError, ValueError, TypeError, AttributeError) as wrong:
+        raise Refused("SerializationException", f"The request cannot be read: {wrong}") from wrong
+
+
+def _readable(request: Request, service: str, operation: str) -> None:
+    """A body of JSON is an object, or not there; what is sent as it is (a payload of bytes) may be anything."""
+    shape = get_service_model(service).operation_model(operation).input_shape
+    if "json" not in _protocol(service) or shape is None or "payload" in shape.serialization:
+        return
+    try:
+        readable = isinstance(json.loads(request.get_data() or b"{}"), dict)
+    except ValueError:
+        readable = False
+    if not readable:
+        raise Refused("SerializationException", "The request's body is not a JSON object.")
+
+
+def _check(service: str, operation: str, params: dict[str, Any]) -> None:
+    """The request against the model, refused with the code that this service uses for it."""
+    model = get_service_model(service)
+    try:
+        check(params, model.operation_model(operation).input_shape)
+    except Refused as refused:
+        known = {shape.name for shape in model.error_shapes}
+        code = next((name for name in INVALID if name in known), INVALID[0])
+        raise Refused(code, refused.message) from refused
+
+
+def _serialized(service: str, operation: str, result: Any) -> Answer:
+    model = get_service_model(service)
+    described = (
+        model.operation_model(operation)
+        if operation in model.operation_names
+        else model.operation_model(model.operation_names[0])
+    )
+    serializer = get_serializer_class(service, _protocol(service))(described, value_picker=DefaultAttributePicker())
+    made = serializer.serialize(result)
+    body = made["body"].encode() if isinstance(made["body"], str) else bytes(made["body"] or b"")
+    headers = {str(key): str(value) for key, value in made["headers"].items()}
+    headers["x-amzn-RequestId"] = _request_id(service, operation, body)
+    return Answer(int(made["status_code"]), headers, body)
+
+
+@lru_cache(maxsize=64)
+def _protocol(service: str) -> str:
+    """The one that boto3 speaks to the service."""
+    return str(get_service_model(service).resolved_protocol)
+
+
+def _request_id(*told: Any) -> str:
+    digest = hashlib.sha256(repr(told).encode()).hexdigest()
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
+
+
+def _without_bytes(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {key: _without_bytes(item) for key, item in found.items()}
+    if isinstance(found, list):
+        return [_without_bytes(item) for item in found]
+    return base64.b64encode(found).decode() if isinstance(found, bytes) else found
