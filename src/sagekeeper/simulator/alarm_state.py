@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 HISTORY_KEPT = timedelta(days=30)
-"""CloudWatch keeps an alarm's history for 30 days (CloudWatch User Guide, common features of alarms)."""
+"""How long CloudWatch keeps an alarm's history (CloudWatch User Guide, alarm history)."""
 
 
 @dataclass
@@ -23,16 +23,17 @@ class Alarm:
     reason_data: str | None = None
     updated: datetime = field(init=False)
     transitioned: datetime = field(init=False)
-    looked: float = field(init=False)
-    """The second up to which it was evaluated."""
-    forced: bool = False
-    """SetAlarmState was called and no evaluation came since."""
-    suppressed: str | None = None
-    """Why a composite alarm does not act at present."""
+    looked: int = 0
+    """The second up to which a metric alarm was evaluated; 0: not yet."""
+    stale: bool = True
+    """A composite alarm that is new, or one of whose children changed since it was evaluated."""
+    held_by: str | None = None
+    """Why a composite alarm holds back its actions: ``Alarm``, ``WaitPeriod`` or ``ExtensionPeriod``."""
+    due: datetime | None = None
+    """When it stops to hold them back."""
 
     def __post_init__(self) -> None:
         self.updated = self.transitioned = self.configured
-        self.looked = 0.0
 
     @property
     def composite(self) -> bool:
@@ -43,6 +44,12 @@ class Alarm:
     def kind(self) -> str:
         """As AlarmType in requests."""
         return "CompositeAlarm" if self.composite else "MetricAlarm"
+
+    @property
+    def actions(self) -> list[str]:
+        """What its present state sets off."""
+        member = {"OK": "OKActions", "ALARM": "AlarmActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
+        return list(self.given.get(member[self.state]) or [])
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class AlarmBook:
 
     alarms: dict[str, Alarm] = field(default_factory=dict)
     history: list[HistoryItem] = field(default_factory=list)
+    next_look: float = 0.0
+    """The second before which no alarm has anything to look at."""
 
     def note(self, alarm: Alarm, at: datetime, what: str, summary: str, data: str) -> None:
         """Write one line of history; forget what is older than CloudWatch keeps."""

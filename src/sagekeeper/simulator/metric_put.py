@@ -56,7 +56,7 @@ def accepted(ask: Ask) -> list[Block]:
 
 
 class PutAgain:
-    """At start: the datapoints on disk, put again in step with the journal."""
+    """At start: the datapoints on disk, put again in step with the journal and with what happens by itself."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -66,6 +66,7 @@ class PutAgain:
     def upto(self, at: datetime | None) -> None:
         """Everything that was put before ``at``; None: all there is."""
         while self._next is not None and (at is None or self._next.at <= at):
+            self._house.world.until(self._next.at)
             store = self._house.world.at(self._next.account, self._next.region).watch.store
             for block in self._next.blocks:
                 store.put(block, self._next.at.timestamp())

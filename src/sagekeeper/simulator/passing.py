@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sagekeeper.simulator.alarms import in_alarm
+from sagekeeper.simulator.alarm_evaluation import in_alarm
 from sagekeeper.simulator.lives import status_of
 from sagekeeper.simulator.rollouts import watch
 from sagekeeper.simulator.world import Standing, World

@@ -27,6 +27,7 @@ from sagekeeper.simulator import (
     sagemaker_models,
     sagemaker_work,
 )
+from sagekeeper.simulator.alarm_watch import keep_up
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
@@ -49,6 +50,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_work.HANDLERS, sagemaker_work.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
+    (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
 )
 """moto's class that an operation is hung into, or None: then the whole service is ours (`own_service.py`)."""
@@ -122,8 +124,8 @@ class Simulation:
             if response_class is not None:
                 install(response_class, name, handlers, mutating, self.house)
         borrow(self.clock, self.journal)
-        alarms.install(self.house)
-        self.world.passing.append(passing.bring_up_to)
+        # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
+        self.world.passing += [passing.bring_up_to, keep_up]
         self._captures.baselines()
 
     def _replay(self) -> None:
@@ -132,9 +134,9 @@ class Simulation:
         with self.journal.replaying() as entries:
             for entry in entries:
                 at = datetime.fromisoformat(entry["at"])
+                put.upto(at)
                 self.world.until(at)
                 self._captures.bring_up_to(at)
-                put.upto(at)
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
                     ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
