@@ -26,6 +26,7 @@ from sagekeeper.simulator import (
     sagemaker_endpoints,
     sagemaker_models,
     sagemaker_work,
+    savings_plans,
 )
 from sagekeeper.simulator.alarm_watch import keep_up
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
@@ -52,6 +53,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
+    (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
 )
 """moto's class that an operation is hung into, or None: then the whole service is ours (`own_service.py`)."""
 
