@@ -177,7 +177,7 @@ def _too_few(here: Standing, alarm: Alarm, moments: Ints, now: datetime) -> Any:
     if alarm.given.get("EvaluateLowSampleCountPercentile") != "ignore" or stat is None or stat.kind != "p":
         return np.zeros(len(moments), dtype=bool)
     tail = min(stat.high, 1 - stat.high)
-    needed = FULL_SAMPLES / tail if tail else np.inf
+    needed = round(FULL_SAMPLES / tail, 6) if tail else np.inf
     counts = _windows(here, alarm, moments, now, "SampleCount")[:, FURTHER:]
     return np.nan_to_num(counts).sum(axis=1) < needed
 

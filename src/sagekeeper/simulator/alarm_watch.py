@@ -38,6 +38,11 @@ def state_changed(here: Standing, alarm: Alarm, change: Change) -> None:
     account.composites(change.at)
 
 
+def follow(here: Standing, now: datetime) -> None:
+    """Evaluate the composite alarms that are new or were changed."""
+    _Account(here, now).composites(now)
+
+
 class _Account:
     """The alarms of one account and region, and one range of time."""
 

@@ -18,7 +18,7 @@ from sagekeeper.simulator import alarm_request
 from sagekeeper.simulator.alarm_evaluation import Change
 from sagekeeper.simulator.alarm_rules import name_of, rule
 from sagekeeper.simulator.alarm_state import Alarm
-from sagekeeper.simulator.alarm_watch import state_changed
+from sagekeeper.simulator.alarm_watch import follow, state_changed
 from sagekeeper.simulator.operations import Ask, Handler, Refused
 from sagekeeper.simulator.world import Standing
 
@@ -39,6 +39,7 @@ def put_composite_alarm(ask: Ask) -> dict[str, Any]:
     """Create an alarm on the states of other alarms, or overwrite it."""
     alarm_request.check_composite(ask.params, set(ask.here.watch.alarms.alarms))
     _put(ask, {"ActionsEnabled": True} | ask.params)
+    follow(ask.here, ask.now)
     return {}
 
 

@@ -150,7 +150,7 @@ def _means(wanted: tuple[str, str], value: str) -> bool:
     if kind == "exact":
         return text == value
     asked, there = _words(text), _words(value)
-    if len(asked) == 1 and asked[0] == "".join(there):
+    if asked and "".join(asked) == "".join(there):
         return True
     span = len(asked)
     return span > 0 and any(there[at : at + span] == asked for at in range(len(there) - span + 1))

@@ -189,23 +189,38 @@ def _extended(groups: _Groups, stat: Statistic) -> Floats:
         return _between_values(groups, stat)
     value, count = groups.ranked()
     whole = groups.weights()
-    after = np.arange(1, len(value) + 1, dtype=np.float64) if count is None else np.cumsum(count)
+    after = None if count is None else np.cumsum(count)
     ends = groups.starts + groups.sizes
-    base = np.concatenate([[0.0], after])[groups.starts]
+    base = groups.starts.astype(np.float64) if after is None else np.concatenate([[0.0], after])[groups.starts]
     if stat.kind == "p":
         return _percentile(value, after, base, whole, ends, stat.high)
-    cut_low = np.floor(stat.low * whole + ROUNDING)
-    cut_high = whole - np.floor((1 - stat.high) * whole + ROUNDING)
-    low, high = np.repeat(base + cut_low, groups.sizes), np.repeat(base + cut_high, groups.sizes)
-    before = np.concatenate([[0.0], after[:-1]])
-    kept = np.maximum(np.minimum(after, high) - np.maximum(before, low), 0.0)
-    number, total = groups.add(kept), groups.add(kept * value)
+    low = np.floor(stat.low * whole + ROUNDING)
+    high = whole - np.floor((1 - stat.high) * whole + ROUNDING)
+    number = np.maximum(high - low, 0.0)
+    if count is None:
+        total = _between_ranks(value, base + low, base + np.maximum(high, low))
+    else:
+        kept = _weights_kept(count, np.repeat(base + low, groups.sizes), np.repeat(base + high, groups.sizes))
+        total = groups.add(kept * value)
     if stat.kind == "WM":
-        lowest = value[_at_rank(after, base + cut_low, ends)]
-        highest = value[_at_rank(after, base + cut_high - 1, ends)]
-        wound = (total + cut_low * lowest + (whole - cut_high) * highest) / whole
-        return np.where(cut_low < cut_high, wound, np.nan)
+        lowest = value[_at_rank(after, base + low, ends)]
+        highest = value[_at_rank(after, base + high - 1, ends)]
+        wound = (total + low * lowest + (whole - high) * highest) / whole
+        return np.where(number > 0, wound, np.nan)
     return _trimmed(stat.kind, number, total)
+
+
+def _between_ranks(value: Floats, low: Floats, high: Floats) -> Floats:
+    """Sums over ranges of ranks."""
+    edges = np.stack([low, high], axis=1).astype(np.intp).ravel()
+    made = np.add.reduceat(np.append(value, 0.0), edges)[::2]
+    return np.where(low < high, made, 0.0)
+
+
+def _weights_kept(count: Floats, low: Floats, high: Floats) -> Floats:
+    """How much of each value's count lies between two ranks."""
+    after = np.cumsum(count)
+    return np.maximum(np.minimum(after, high) - np.maximum(after - count, low), 0.0)
 
 
 def _between_values(groups: _Groups, stat: Statistic) -> Floats:
@@ -227,7 +242,7 @@ def _trimmed(kind: str, number: Floats, total: Floats) -> Floats:
 
 
 def _percentile(
-    value: Floats, after: Floats, base: Floats, whole: Floats, ends: NDArray[np.intp], share: float
+    value: Floats, after: Floats | None, base: Floats, whole: Floats, ends: NDArray[np.intp], share: float
 ) -> Floats:
     """Between the two neighbours of rank share x (n - 1), in proportion."""
     rank = share * np.maximum(whole - 1, 0.0)
@@ -237,6 +252,7 @@ def _percentile(
     return left + (right - left) * np.maximum(rank - below, 0.0)
 
 
-def _at_rank(after: Floats, rank: Floats, ends: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Where the sample of this rank (counted over all periods, from 0) lies."""
-    return np.minimum(np.searchsorted(after, rank, side="right"), ends - 1)
+def _at_rank(after: Floats | None, rank: Floats, ends: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where the sample of this rank (counted over all periods, from 0) lies; ``after`` are counts added up, if any."""
+    place = rank.astype(np.intp) if after is None else np.searchsorted(after, rank, side="right")
+    return np.minimum(place, ends - 1)

@@ -56,25 +56,30 @@ class Series:
         """When something was last put."""
         self._chunks: list[tuple[Any, ...]] = []
         self._sets: list[tuple[Any, ...]] = []
+        self._sorted = True
 
     def append(self, columns: tuple[Any, ...]) -> None:
         """Take one chunk."""
         chunks = self._chunks if len(columns) < len(Sets._fields) else self._sets
         chunks.append(columns)
+        self._sorted = False
         if len(chunks) > MOST_CHUNKS:
             chunks[:] = [_joined(chunks)]
 
     def samples(self) -> Samples:
         """Raw values, sorted by time."""
-        if len(self._chunks) != 1:
-            self._chunks = [_joined(self._chunks)] if self._chunks else []
+        self._sort()
         return Samples(*self._chunks[0]) if self._chunks else Samples(*_NOTHING)
 
     def sets(self) -> Sets | None:
         """Statistic sets, sorted by time; None where there never was one."""
-        if len(self._sets) > 1:
-            self._sets = [_joined(self._sets)]
+        self._sort()
         return Sets(*self._sets[0]) if self._sets else None
+
+    def _sort(self) -> None:
+        if not self._sorted:
+            self._chunks, self._sets = ([_joined(chunks)] if chunks else [] for chunks in (self._chunks, self._sets))
+            self._sorted = True
 
     def roll_up(self, now: float) -> None:
         """Coarsen what is old, forget what is too old."""
@@ -85,7 +90,7 @@ class Series:
             self._sets = [tuple(column[keep] for column in (at, *sets[1:]))]
 
     def __len__(self) -> int:
-        return len(self.samples().at) + sum(len(chunk[0]) for chunk in self._sets)
+        return sum(len(chunk[0]) for chunk in (*self._chunks, *self._sets))
 
 
 class MetricStore:
