@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 
 from sagekeeper.simulator.bill_grain import Books
-from sagekeeper.simulator.bill_lines import LINES
+from sagekeeper.simulator.commitments import SavingsPlan
 
+TEXT, NUMBER, MOMENT = pl.String(), pl.Float64(), pl.Datetime("us", "UTC")
+LINES: dict[str, Any] = {
+    "line_id": TEXT,
+    "period": pl.Date(),
+    "day": pl.Date(),
+    "start": MOMENT,
+    "end": MOMENT,
+    **dict.fromkeys(("account", "region", "service", "service_code", "product_family", "usage_type"), TEXT),
+    **dict.fromkeys(("operation", "record_type", "instance_type", "resource_id", "tags"), TEXT),
+    "quantity": NUMBER,
+    "unit": TEXT,
+    **dict.fromkeys(("rate", "list_cost", "cost", "net_cost", "amortized", "net_amortized"), NUMBER),
+    "plan_arn": TEXT,
+    **dict.fromkeys(("plan_rate", "plan_cost", "plan_commitment", "plan_used"), NUMBER),
+    "description": TEXT,
+}
 NOVEMBER, OCTOBER = date(2026, 11, 1), date(2026, 10, 1)
 PLAN = "arn:aws:savingsplans::123456789012:savingsplan/0a1b2c3d-0000-4000-8000-000000000001"
 ENDPOINT = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud"
@@ -91,18 +106,7 @@ def bill(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def books(now: datetime = datetime(2026, 11, 20, 8, tzinfo=UTC), account: str = "123456789012") -> Books:
     """The payer's books, with one Savings Plan."""
-    begin = datetime(2026, 6, 1, tzinfo=UTC)
-    plan = SimpleNamespace(
-        arn=PLAN,
-        account="123456789012",
-        kind="SageMaker",
-        commitment_per_hour=0.2,
-        start=begin,
-        end=begin + timedelta(days=365),
-        payment_option="No Upfront",
-        upfront=0.0,
-        recurring_per_hour=0.2,
-    )
+    plan = SavingsPlan(PLAN, "MachineLearning", 0.2, datetime(2026, 6, 1, tzinfo=UTC), 1, "No Upfront", 0.0)
     names = {"123456789012": "ml-platform", "210987654321": "ml-products"}
     return Books("123456789012", account, names, now, (plan,))
 

@@ -3,8 +3,8 @@
 In: the house and a moment. Done: every run that is over by then, and was not yet, has put its files into S3 as the bill
 stood when it began. The open month comes with every run; a closed month once more whenever it looks different from
 what was delivered last (restated, corrected, invoiced): always for data exports, for legacy reports only as long as no
-invoice is issued, or with RefreshClosedReports. Where the same names are written again, only the last of the runs
-that time jumped over writes. A bucket that is gone, or no longer lets billing write, fails the run.
+invoice is issued, or with RefreshClosedReports. Where the same names are written again, runs that time jumped over
+write only what stays. A bucket that is gone, or no longer lets billing write, fails the run.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 from moto.s3.models import FakeBucket, s3_backends
 
+from sagekeeper.simulator.bill_bridge import whole_lines
 from sagekeeper.simulator.bill_grain import INVOICED_AFTER, Books, following, invoice_id, midnight
 from sagekeeper.simulator.bill_orders import HOME, TAKES, Order, Run
 from sagekeeper.simulator.cur_export import Delivered, report_files
@@ -38,8 +39,9 @@ def bring_up_to(house: House, world: World, now: datetime) -> None:
         for order in (*here.orders.reports.values(), *here.orders.exports.values()):
             done = order.runs[-1].at if order.runs else order.created
             moments = list(order.due(done, now - TAKES))
-            for number, at in enumerate(moments):
-                _run(house, here, order, at, write=not _overwrites(order) or number == len(moments) - 1)
+            written = _not_written_over(moments) if _overwrites(order) else set(moments)
+            for at in moments:
+                _run(house, here, order, at, write=at in written)
 
 
 def problem(account: str, bucket: str) -> str | None:
@@ -61,6 +63,16 @@ def problem(account: str, bucket: str) -> str | None:
     return None if any(_lets_in(statement) for statement in statements) else DENIED
 
 
+def _not_written_over(moments: list[datetime]) -> set[datetime]:
+    """Runs whose files stay: the last one, and of every month the first with the invoice of the month before."""
+    firsts: dict[date, datetime] = {}
+    for at in moments:
+        opened = at.date().replace(day=1)
+        if at >= midnight(opened) + INVOICED_AFTER:
+            firsts.setdefault(opened, at)
+    return {*firsts.values(), *moments[-1:]}
+
+
 def _run(house: House, here: Standing, order: Order, at: datetime, *, write: bool) -> None:
     target = _destination(order)
     owner = target.get("S3BucketOwner", here.account)
@@ -77,8 +89,8 @@ def _run(house: House, here: Standing, order: Order, at: datetime, *, write: boo
 
 def books_of(house: House, account: str, at: datetime) -> Books:
     """Whose bill this account sees."""
-    commercial = getattr(house.world, "commercial", None)
-    return Books(PAYER, account, dict(ACCOUNT_NAMES), at, tuple(getattr(commercial, "plans", ())))
+    plans = [plan for here in house.world.standing.values() for plan in here.savings_plans.values()]
+    return Books(PAYER, account, dict(ACCOUNT_NAMES), at, tuple(plans))
 
 
 def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl.DataFrame]]:
@@ -93,7 +105,7 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
         if period != opened and not _refreshed(order, period, books.now):
             continue
         last = _previous_day(following(period))
-        lines = house.meter.lines(period, last, books.now, step).filter(pl.col("period") == period)
+        lines = whole_lines(house, period, last, books.now, step).filter(pl.col("period") == period)
         state = _state(lines, books, period)
         if period == opened or order.states.get(period) != state:
             order.states[period] = state

@@ -20,7 +20,10 @@ import pyarrow.parquet as pq
 ROWS_A_FILE = 20_000
 """AWS cuts at about a million rows; here a month of the demo world by the hour already comes in several files."""
 CSV_TIME = "%Y-%m-%dT%H:%M:%S.%3fZ"
-ARROW = {"map<string,string>": pa.map_(pa.string(), pa.string()), "map<string,double>": pa.map_(pa.string(), pa.float64())}
+ARROW = {
+    "map<string,string>": pa.map_(pa.string(), pa.string()),
+    "map<string,double>": pa.map_(pa.string(), pa.float64()),
+}
 SUFFIXES = {"Parquet": ".snappy.parquet", "GZIP": ".csv.gz", "ZIP": ".csv.zip"}
 
 
@@ -33,9 +36,7 @@ def chunks(frame: pl.DataFrame, rows: int = ROWS_A_FILE) -> Iterator[pl.DataFram
 def parquet(frame: pl.DataFrame, maps: Mapping[str, str]) -> bytes:
     """Snappy parquet; ``maps`` gives the type of each column that is a map."""
     table = frame.drop([name for name in maps if name in frame.columns]).to_arrow()
-    columns = {
-        name: _maps(frame[name], maps[name]) if name in maps else table.column(name) for name in frame.columns
-    }
+    columns = {name: _maps(frame[name], maps[name]) if name in maps else table.column(name) for name in frame.columns}
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out, compression="snappy", store_schema=False)
     return out.getvalue()

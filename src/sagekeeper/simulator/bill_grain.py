@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import polars as pl
+
+from sagekeeper.simulator.commitments import SavingsPlan
 
 ADDED = ("quantity", "list_cost", "cost", "net_cost", "amortized", "net_amortized")
 ADDED_IF_THERE = ("plan_cost", "plan_commitment", "plan_used")
@@ -31,7 +32,7 @@ class Books:
     account: str
     names: dict[str, str]
     now: datetime
-    plans: tuple[Any, ...] = ()
+    plans: tuple[SavingsPlan, ...] = ()
 
     def seen(self, lines: pl.DataFrame) -> pl.DataFrame:
         """The payer sees every account's lines, a member its own."""

@@ -22,22 +22,28 @@ CURRENCY = "USD"
 COVERED, FEE, UPFRONT = "SavingsPlanCoveredUsage", "SavingsPlanRecurringFee", "SavingsPlanUpfrontFee"
 USED = ("Usage", COVERED)
 TIME = pl.Datetime("ms")
-OFFERINGS = {"SageMaker": "SageMakerSavingsPlans", "Compute": "ComputeSavingsPlans"}
-YEAR_SECONDS = 365 * 86_400
-RESERVATION_TEXTS = (
+OFFERINGS = {"MachineLearning": "SageMakerSavingsPlans", "Compute": "ComputeSavingsPlans"}
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Names in a row, apart: tables of a hundred columns stay readable so."""
+    return tuple(text.split())
+
+
+RESERVATION_TEXTS = words(
     "availability_zone end_time modification_status normalized_units_per_reservation number_of_reservations "
     "reservation_a_r_n start_time subscription_id total_reserved_normalized_units total_reserved_units "
     "units_per_reservation"
-).split()
-RESERVATION_NUMBERS = (
+)
+RESERVATION_NUMBERS = words(
     "amortized_upfront_cost_for_usage amortized_upfront_fee_for_billing_period effective_cost recurring_fee_for_usage "
     "unused_amortized_upfront_fee_for_billing_period unused_normalized_unit_quantity unused_quantity "
     "unused_recurring_fee upfront_value"
-).split()
-NET_RESERVATION_NUMBERS = (
+)
+NET_RESERVATION_NUMBERS = words(
     "amortized_upfront_cost_for_usage amortized_upfront_fee_for_billing_period effective_cost recurring_fee_for_usage "
     "unused_amortized_upfront_fee_for_billing_period unused_recurring_fee upfront_value"
-).split()
+)
 EMPTY_TEXTS = (
     "line_item_availability_zone",
     "pricing_lease_contract_length",
@@ -45,10 +51,10 @@ EMPTY_TEXTS = (
     "pricing_purchase_option",
     *(
         f"product_{name}"
-        for name in (
+        for name in words(
             "comment fee_code fee_description from_location from_location_type from_region_code instancesku "
             "to_location to_location_type to_region_code"
-        ).split()
+        )
     ),
     *(f"reservation_{name}" for name in RESERVATION_TEXTS),
     *(f"capacity_reservation_capacity_reservation_{name}" for name in ("arn", "status", "type")),
@@ -62,10 +68,10 @@ EMPTY_NUMBERS = (
     *(f"reservation_net_{name}" for name in NET_RESERVATION_NUMBERS),
     *(
         f"split_line_item_{name}"
-        for name in (
+        for name in words(
             "actual_usage net_split_cost net_unused_cost public_on_demand_split_cost public_on_demand_unused_cost "
             "reserved_usage split_cost split_usage split_usage_ratio unused_cost"
-        ).split()
+        )
     ),
 )
 """Columns that exist in every report and that nothing in this account fills: no reservations, no split allocation."""
@@ -115,10 +121,7 @@ def _identity_and_bill(lines: pl.DataFrame, books: Books) -> list[pl.Expr]:
         pl.lit(books.payer).alias("bill_payer_account_id"),
         pl.lit(books.names.get(books.payer, books.payer)).alias("bill_payer_account_name"),
         pl.col("period").cast(TIME).alias("bill_billing_period_start_date"),
-        pl.col("period")
-        .replace_strict(ends, return_dtype=pl.Date)
-        .cast(TIME)
-        .alias("bill_billing_period_end_date"),
+        pl.col("period").replace_strict(ends, return_dtype=pl.Date).cast(TIME).alias("bill_billing_period_end_date"),
     ]
 
 
@@ -180,11 +183,7 @@ def _pricing() -> list[pl.Expr]:
         pl.when(priced).then(pl.lit(CURRENCY)).alias("pricing_currency"),
         pl.col("list_cost").alias("pricing_public_on_demand_cost"),
         plain(pl.when(priced).then(pl.col("rate"))).alias("pricing_public_on_demand_rate"),
-        pl.when(priced & spot)
-        .then(pl.lit("Spot"))
-        .when(priced)
-        .then(pl.lit("OnDemand"))
-        .alias("pricing_term"),
+        pl.when(priced & spot).then(pl.lit("Spot")).when(priced).then(pl.lit("OnDemand")).alias("pricing_term"),
         _told("unit").alias("pricing_unit"),
     ]
 
@@ -193,7 +192,7 @@ def _plan() -> list[pl.Expr]:
     fee, covered = pl.col("record_type") == FEE, pl.col("record_type") == COVERED
     upfront = pl.when(fee).then((pl.col("plan_commitment") * pl.col("upfront_share")).round(10))
     recurring = pl.when(fee).then(pl.col("plan_commitment") - upfront)
-    names = "start_time end_time instance_type_family offering_type payment_option purchase_term region".split()
+    names = words("start_time end_time instance_type_family offering_type payment_option purchase_term region")
     return [
         pl.col("plan_arn").alias("savings_plan_savings_plan_a_r_n"),
         pl.when(covered).then(pl.col("plan_rate")).alias("savings_plan_savings_plan_rate"),
@@ -246,11 +245,11 @@ def _with_plans(lines: pl.DataFrame, books: Books) -> pl.DataFrame:
             "plan_start_time": plan.start.strftime(clock),
             "plan_end_time": plan.end.strftime(clock),
             "plan_instance_type_family": None,
-            "plan_offering_type": OFFERINGS[plan.kind],
+            "plan_offering_type": OFFERINGS[plan.type],
             "plan_payment_option": plan.payment_option,
-            "plan_purchase_term": f"{max(1, round((plan.end - plan.start).total_seconds() / YEAR_SECONDS))}yr",
+            "plan_purchase_term": f"{plan.term_years}yr",
             "plan_region": "Any",
-            "upfront_share": _upfront_share(plan),
+            "upfront_share": plan.upfront / plan.total,
         }
         for plan in books.plans
     ]
@@ -263,13 +262,6 @@ def _with_plans(lines: pl.DataFrame, books: Books) -> pl.DataFrame:
     )
 
 
-def _upfront_share(plan: object) -> float:
-    """The part of an hour's commitment that was paid at the start."""
-    commitment = float(getattr(plan, "commitment_per_hour", 0.0))
-    recurring = float(getattr(plan, "recurring_per_hour", 0.0))
-    return 1 - min(recurring / commitment, 1) if commitment else 0.0
-
-
 def _told(name: str) -> pl.Expr:
     """A text that may have nothing to say."""
     return pl.when(pl.col(name) != "").then(pl.col(name))
@@ -278,6 +270,8 @@ def _told(name: str) -> pl.Expr:
 def plain(number: pl.Expr) -> pl.Expr:
     """A number as text without an exponent, as AWS writes rates: ten places, and no zeros behind them."""
     text = number.round(10).cast(pl.Decimal(38, 10), strict=False).cast(pl.String)
-    return pl.when(text.str.contains(".", literal=True)).then(
-        text.str.strip_chars_end("0").str.replace(r"\.$", ".0")
-    ).otherwise(text)
+    return (
+        pl.when(text.str.contains(".", literal=True))
+        .then(text.str.strip_chars_end("0").str.replace(r"\.$", ".0"))
+        .otherwise(text)
+    )

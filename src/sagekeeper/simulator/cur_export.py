@@ -19,7 +19,7 @@ import polars as pl
 
 from sagekeeper.simulator.bill_files import ROWS_A_FILE, SUFFIXES, chunks, csv, parquet
 from sagekeeper.simulator.bill_grain import Books, at_grain, following
-from sagekeeper.simulator.cur_columns import cur_lines, snake, tag_key
+from sagekeeper.simulator.cur_columns import cur_lines, snake, tag_key, words
 
 TEXT, NUMBER, MOMENT, INTERVAL = "OptionalString", "OptionalBigDecimal", "DateTime", "Interval"
 ALWAYS: dict[str, str] = {
@@ -57,10 +57,10 @@ ALWAYS: dict[str, str] = {
 IF_ANY: dict[str, str] = {
     **{
         f"product/{name}": TEXT
-        for name in (
+        for name in words(
             "instanceFamily instanceType location locationType operation productFamily region regionCode servicecode "
             "servicename sku usagetype"
-        ).split()
+        )
     },
     **{f"pricing/{name}": TEXT for name in ("LeaseContractLength", "OfferingClass", "PurchaseOption")},
 }
@@ -73,14 +73,16 @@ PRICING: dict[str, str] = {
     "pricing/term": TEXT,
     "pricing/unit": TEXT,
     **{
-        f"reservation/{name}": NUMBER if name.startswith(("Amortized", "Effective", "Recurring", "Unused", "Up")) else TEXT
-        for name in (
+        f"reservation/{name}": NUMBER
+        if name.startswith(("Amortized", "Effective", "Recurring", "Unused", "Up"))
+        else TEXT
+        for name in words(
             "AmortizedUpfrontCostForUsage AmortizedUpfrontFeeForBillingPeriod EffectiveCost EndTime ModificationStatus "
             "NormalizedUnitsPerReservation NumberOfReservations RecurringFeeForUsage ReservationARN StartTime "
             "SubscriptionId TotalReservedNormalizedUnits TotalReservedUnits UnitsPerReservation "
             "UnusedAmortizedUpfrontFeeForBillingPeriod UnusedNormalizedUnitQuantity UnusedQuantity UnusedRecurringFee "
             "UpfrontValue"
-        ).split()
+        )
     },
 }
 PLANS: dict[str, str] = {
@@ -93,7 +95,7 @@ PLANS: dict[str, str] = {
     "savingsPlan/RecurringCommitmentForBillingPeriod": NUMBER,
     **{
         f"savingsPlan/{name}": TEXT
-        for name in "StartTime EndTime InstanceTypeFamily OfferingType PaymentOption PurchaseTerm Region".split()
+        for name in words("StartTime EndTime InstanceTypeFamily OfferingType PaymentOption PurchaseTerm Region")
     },
 }
 NET: dict[str, str] = {
@@ -196,8 +198,8 @@ def _manifest(
     columns = []
     for name, kind in types.items():
         category, _, column = name.partition("/")
-        told = snake(column) if definition["Format"] == "Parquet" else column
-        columns.append({"category": category, "name": told, "type": kind})
+        shown = snake(column) if definition["Format"] == "Parquet" else column
+        columns.append({"category": category, "name": shown, "type": kind})
     told = {
         "assemblyId": assembly,
         "account": books.account,

@@ -99,9 +99,7 @@ def get_table(ask: Ask) -> dict[str, Any]:
         "TableName": table.name,
         "Description": table.description,
         "TableProperties": table.settled(given),
-        "Schema": [
-            {"Name": name, "Type": kind, "Description": description_of(name)} for name, kind in schema.items()
-        ],
+        "Schema": [{"Name": name, "Type": kind, "Description": description_of(name)} for name, kind in schema.items()],
     }
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sagekeeper.simulator.bill_grain import Books, at_grain
-from sagekeeper.simulator.cur_columns import cur_lines
+from sagekeeper.simulator.cur_columns import cur_lines, words
 from sagekeeper.simulator.focus_columns import focus_lines
 
 STRING, DOUBLE, MOMENT = "string", "double", "timestamp_milliseconds"
@@ -81,7 +81,7 @@ def description_of(column: str) -> str:
     return f"The {' '.join(words.split())} of the line item."
 
 
-_CUR_TEXTS = (
+_CUR_TEXTS = words(
     "bill_bill_type bill_billing_entity bill_invoice_id bill_invoicing_entity bill_payer_account_id "
     "bill_payer_account_name capacity_reservation_capacity_reservation_arn "
     "capacity_reservation_capacity_reservation_status capacity_reservation_capacity_reservation_type "
@@ -102,8 +102,8 @@ _CUR_TEXTS = (
     "savings_plan_instance_type_family savings_plan_offering_type savings_plan_payment_option "
     "savings_plan_purchase_term savings_plan_region savings_plan_savings_plan_a_r_n savings_plan_start_time "
     "split_line_item_parent_resource_id"
-).split()
-_CUR_NUMBERS = (
+)
+_CUR_NUMBERS = words(
     "discount_bundled_discount discount_total_discount line_item_blended_cost line_item_net_unblended_cost "
     "line_item_normalization_factor line_item_normalized_usage_amount line_item_unblended_cost line_item_usage_amount "
     "pricing_public_on_demand_cost reservation_amortized_upfront_cost_for_usage "
@@ -123,10 +123,10 @@ _CUR_NUMBERS = (
     "split_line_item_public_on_demand_split_cost split_line_item_public_on_demand_unused_cost "
     "split_line_item_reserved_usage split_line_item_split_cost split_line_item_split_usage "
     "split_line_item_split_usage_ratio split_line_item_unused_cost"
-).split()
-_CUR_TIMES = (
+)
+_CUR_TIMES = words(
     "bill_billing_period_end_date bill_billing_period_start_date line_item_usage_end_date line_item_usage_start_date"
-).split()
+)
 CUR_COLUMNS: dict[str, str] = dict(
     sorted(
         {
@@ -138,12 +138,12 @@ CUR_COLUMNS: dict[str, str] = dict(
         }.items()
     )
 )
-_FOCUS_NEW_IN_1_2 = (
+_FOCUS_NEW_IN_1_2 = words(
     "BillingAccountType CapacityReservationId CapacityReservationStatus CommitmentDiscountQuantity "
     "CommitmentDiscountUnit InvoiceId PricingCurrency PricingCurrencyContractedUnitPrice PricingCurrencyEffectiveCost "
     "PricingCurrencyListUnitPrice ServiceSubcategory SkuMeter SkuPriceDetails SubAccountType"
-).split()
-_FOCUS_1_0 = (
+)
+_FOCUS_1_0 = words(
     "AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd "
     "BillingPeriodStart ChargeCategory ChargeClass ChargeDescription ChargeFrequency ChargePeriodEnd ChargePeriodStart "
     "CommitmentDiscountCategory CommitmentDiscountId CommitmentDiscountName CommitmentDiscountStatus "
@@ -151,7 +151,7 @@ _FOCUS_1_0 = (
     "InvoiceIssuerName ListCost ListUnitPrice PricingCategory PricingQuantity PricingUnit ProviderName PublisherName "
     "RegionId RegionName ResourceId ResourceName ResourceType ServiceCategory ServiceName SkuId SkuPriceId "
     "SubAccountId SubAccountName Tags"
-).split()
+)
 
 
 def _focus_type(name: str) -> str:

@@ -91,9 +91,10 @@ def _costs() -> list[pl.Expr]:
         effective.alias("effective"),
         pl.when(metered).then(pl.col("list_cost")).otherwise(billed).alias("list"),
         pl.when(metered).then(pl.coalesce(agreed, "list_cost").round(10)).otherwise(billed).alias("contracted"),
-        pl.when(unused).then(pl.lit("Usage")).otherwise(
-            kind.replace_strict(CATEGORIES, default="Adjustment", return_dtype=pl.String)
-        ).alias("category"),
+        pl.when(unused)
+        .then(pl.lit("Usage"))
+        .otherwise(kind.replace_strict(CATEGORIES, default="Adjustment", return_dtype=pl.String))
+        .alias("category"),
         metered.alias("metered"),
     ]
 
@@ -218,14 +219,10 @@ def _where_and_what(rows: pl.DataFrame) -> list[pl.Expr]:
         pl.col("resource_id").str.extract(r"^arn:(?:[^:]*:){4}([a-z-]+)[:/]").alias("ResourceType"),
         code.replace_strict({key: of[0] for key, of in SERVICES.items()}, default=OTHER[0]).alias("ServiceCategory"),
         pl.col("service").alias("ServiceName"),
-        code.replace_strict({key: of[1] for key, of in SERVICES.items()}, default=OTHER[1]).alias(
-            "ServiceSubcategory"
-        ),
+        code.replace_strict({key: of[1] for key, of in SERVICES.items()}, default=OTHER[1]).alias("ServiceSubcategory"),
         pl.col("sku").alias("SkuId"),
         pl.when(pl.col("metered")).then(pl.col("usage_type")).alias("SkuMeter"),
-        pl.col("instance_type")
-        .replace_strict(details, default="{}", return_dtype=pl.String)
-        .alias("SkuPriceDetails"),
+        pl.col("instance_type").replace_strict(details, default="{}", return_dtype=pl.String).alias("SkuPriceDetails"),
         pl.col("rate_code").alias("SkuPriceId"),
         pl.col("tags").alias("Tags"),
     ]

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sagekeeper.simulator import (
     alarms,
+    bill_delivery,
     cloudwatch,
     cost_explorer,
+    cur_reports,
+    data_exports,
     free_tier,
     passing,
     sagemaker_endpoints,
@@ -54,6 +58,8 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
     (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
+    (None, "cur", cur_reports.HANDLERS, cur_reports.MUTATING),
+    (None, "bcm-data-exports", data_exports.HANDLERS, data_exports.MUTATING),
 )
 """moto's class that an operation is hung into, or None: then the whole service is ours (`own_service.py`)."""
 
@@ -127,7 +133,7 @@ class Simulation:
                 install(response_class, name, handlers, mutating, self.house)
         borrow(self.clock, self.journal)
         # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
-        self.world.passing += [passing.bring_up_to, keep_up]
+        self.world.passing += [passing.bring_up_to, keep_up, partial(bill_delivery.bring_up_to, self.house)]
         self._captures.baselines()
 
     def _replay(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sagekeeper.simulator.bill_orders import Orders
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
@@ -98,6 +99,7 @@ class Standing:
     price_changes: list[PriceChange] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
     savings_plans: dict[str, SavingsPlan] = field(default_factory=dict)
+    orders: Orders = field(default_factory=Orders)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""
