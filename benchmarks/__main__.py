@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import ingest, lake_replace
+from benchmarks import cloudwatch, ingest, lake_replace
 
 if __name__ == "__main__":
-    for benchmark in (ingest, lake_replace):
+    for benchmark in (ingest, lake_replace, cloudwatch):
         benchmark.main()

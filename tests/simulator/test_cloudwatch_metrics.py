@@ -374,3 +374,38 @@ def test_what_was_put_is_there_after_a_kill(tmp_path: Path) -> None:
         queries = [query(stat.lower(), "v", stat, namespace="kept") for stat in stats]
         found = asked(client_of(account.url), *queries, begin=begin, end=begin + timedelta(minutes=1))
         assert [result["Values"] for result in found] == [[6], [25], [1], [15]]
+
+
+def test_with_time_datapoints_become_coarse_and_stay_right(tmp_path: Path) -> None:
+    with start(tmp_path) as account:
+        client = client_of(account.url)
+        at = account.now().replace(minute=2, second=0, microsecond=0)
+        data = [{"MetricName": "v", "Values": [1.0, 2.0, 9.0], "Timestamp": at + timedelta(minutes=n)} for n in (0, 1)]
+        client.put_metric_data(Namespace="aged", MetricData=data)
+        begin = at - timedelta(minutes=2)
+        for days, periods in ((1, (60, 300)), (16, (300,)), (64, (3600,)), (456, ())):
+            account.advance(seconds=(at + timedelta(days=days) - account.now()).total_seconds())
+            every = (60, 300, 3600)
+            queries = [query(f"q{period}", "v", "p90", period, "aged") for period in every]
+            found = asked(client, *queries, begin=begin, end=at + timedelta(hours=1))
+            assert [period for period, result in zip(every, found, strict=True) if result["Values"]] == [
+                period for period in every if any(period % known == 0 for known in periods)
+            ], days
+            assert all(value in (9.0, pytest.approx(7.6)) for result in found for value in result["Values"])
+
+
+def test_dashboards_are_kept_and_given_back(watch: Any, account: RunningSimulator) -> None:
+    body = '{"widgets": [{"type": "text"}, {"type": "picture"}]}'
+    answer = watch.put_dashboard(DashboardName="board", DashboardBody=body)
+    check_shape("cloudwatch", "PutDashboard", answer)
+    assert [found["DataPath"] for found in answer["DashboardValidationMessages"]] == ["/widgets/1/type"]
+    assert watch.get_dashboard(DashboardName="board")["DashboardBody"] == body
+    listed = watch.list_dashboards(DashboardNamePrefix="bo")
+    check_shape("cloudwatch", "ListDashboards", listed)
+    (entry,) = listed["DashboardEntries"]
+    assert entry["Size"] == len(body)
+    assert abs(entry["LastModified"] - account.now()) < timedelta(minutes=5)
+    watch.delete_dashboards(DashboardNames=["board"])
+    assert refused(watch.get_dashboard, DashboardName="board") == "ResourceNotFound"
+    assert refused(watch.put_dashboard, DashboardName="b", DashboardBody="{") == "InvalidParameterInput"
+    assert refused(watch.put_dashboard, DashboardName="a b", DashboardBody="{}") == "InvalidParameterInput"

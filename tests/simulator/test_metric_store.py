@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagekeeper.simulator.metric_log import MetricLog, Record
+from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_statistics import parsed, per_period
 from sagekeeper.simulator.metric_store import Block, Key, MetricStore
 
@@ -117,17 +117,3 @@ def test_what_was_written_is_read_again_and_a_record_cut_by_a_crash_is_not(tmp_p
     ]
     again.write(AT, "123456789012", "us-east-1", [block([9], [9.0])])
     assert [len(record.blocks) for record in MetricLog(file).records()] == [2, 1]
-
-
-def test_a_rewritten_file_holds_the_new_records_only_and_can_be_written_on(tmp_path: Path) -> None:
-    log = MetricLog(tmp_path / "metrics.bin")
-    for number in range(50):
-        log.write(AT, "a", "r", [block([number], [1.0])])
-    before = log.size()
-    log.rewrite([Record(AT, "a", "r", [block(list(range(50)), [1.0] * 50)])])
-    assert log.size() < before / 3
-    log.write(AT, "a", "r", [block([50], [1.0])])
-    assert (
-        sum(len(made.columns[0]) for record in MetricLog(tmp_path / "metrics.bin").records() for made in record.blocks)
-        == 51
-    )

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,25 +60,6 @@ class MetricLog:
             self._handle.write(self._record(at, account, region, blocks))
             self._handle.flush()
             os.fsync(self._handle.fileno())
-
-    def rewrite(self, records: Iterable[Record]) -> None:
-        """Put these in place of all that is there, in one step."""
-        with self._lock:
-            self._numbers = {}
-            part = self._file.with_suffix(".part")
-            with part.open("wb") as handle:
-                for record in records:
-                    handle.write(self._record(*record))
-                handle.flush()
-                os.fsync(handle.fileno())
-            part.replace(self._file)
-            if self._handle is not None:
-                self._handle.close()
-                self._handle = None
-
-    def size(self) -> int:
-        """Bytes on disk."""
-        return self._file.stat().st_size if self._file.exists() else 0
 
     def _record(self, at: datetime, account: str, region: str, blocks: list[Block]) -> bytes:
         fresh, numbers = [], []

@@ -17,6 +17,7 @@ import numpy as np
 from sagekeeper.simulator.metric_read import utc
 from sagekeeper.simulator.metric_store import Block, Key
 from sagekeeper.simulator.operations import Ask, Handler, House, Refused
+from sagekeeper.simulator.world import World
 
 MOST_METRICS, MOST_VALUES, MOST_DIMENSIONS, MOST_ENTITIES = 1000, 150, 30, 2
 OLDEST, NEWEST = timedelta(weeks=2), timedelta(hours=2)
@@ -41,10 +42,15 @@ def accepted(ask: Ask) -> list[Block]:
     if ask.params["Namespace"].startswith("AWS/"):
         raise Refused("InvalidParameterValue", "The value AWS/ for parameter Namespace is invalid.")
     grouped: Grouped = defaultdict(list)
-    oldest, newest = (ask.now - OLDEST).timestamp(), (ask.now + NEWEST).timestamp()
+    known: dict[tuple[str, ...], Key] = {}
+    now, oldest, newest = ask.now.timestamp(), (ask.now - OLDEST).timestamp(), (ask.now + NEWEST).timestamp()
     for where, datum in _data(ask.params):
-        at = _moment(datum, where, ask.now.timestamp(), oldest, newest)
-        key = _key(ask.params["Namespace"], datum, where)
+        at = _moment(datum, where, now, oldest, newest)
+        name = (
+            datum["MetricName"],
+            *(part for item in datum.get("Dimensions") or () for part in (item["Name"], item["Value"])),
+        )
+        key = known.get(name) or known.setdefault(name, _key(ask.params["Namespace"], datum, where))
         rows = _rows(datum, where)
         resolution = datum.get("StorageResolution", 60)
         if resolution not in (1, 60):
@@ -53,6 +59,14 @@ def accepted(ask: Ask) -> list[Block]:
         width = 1 + len(rows[0])
         grouped[key, datum.get("Unit", "None"), width].append((second, rows))
     return [_block(key, unit, width, found) for (key, unit, width), found in grouped.items()]
+
+
+def retain(world: World, now: datetime) -> None:
+    """Once a day, let old datapoints become coarse and very old ones go. After the alarms have looked at them."""
+    for here in list(world.standing.values()):
+        if here.watch.rolled_up != now.date():
+            here.watch.rolled_up = now.date()
+            here.watch.store.roll_up(now.timestamp())
 
 
 class PutAgain:
@@ -115,6 +129,9 @@ def _key(namespace: str, datum: dict[str, Any], where: str) -> Key:
 
 def _rows(datum: dict[str, Any], where: str) -> tuple[tuple[float, ...], ...] | list[tuple[float, ...]]:
     """One row per sample without its time: (value,), (value, count), or the four of a statistic set."""
+    value = datum.get("Value")
+    if value is not None and "Values" not in datum and "StatisticValues" not in datum:
+        return ((_number(value, f"{where}.Value"),),)
     given = [name for name in ("Value", "Values", "StatisticValues") if datum.get(name) is not None]
     if not given:
         raise Refused("MissingParameter", f"The parameter {where}.Value is required.")
@@ -123,8 +140,6 @@ def _rows(datum: dict[str, Any], where: str) -> tuple[tuple[float, ...], ...] | 
             "InvalidParameterCombination",
             f"The parameters {where}.{given[0]} and {where}.{given[1]} are mutually exclusive and you have specified both.",
         )
-    if given[0] == "Value":
-        return ((_number(datum["Value"], f"{where}.Value"),),)
     return READ[given[0]](datum, where)
 
 

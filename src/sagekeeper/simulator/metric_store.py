@@ -131,16 +131,6 @@ class MetricStore:
                 series.roll_up(now)
         self._series = {key: units for key, units in self._series.items() if any(len(item) for item in units.values())}
 
-    def blocks(self) -> Iterator[tuple[float, Block]]:
-        """Everything held, to be written down: when it was last put, and the block."""
-        for key, units in self._series.items():
-            for unit, series in units.items():
-                samples, sets = series.samples(), series.sets()
-                if len(samples.at):
-                    yield series.published, Block(key, unit, _columns(samples))
-                if sets is not None and len(sets.at):
-                    yield series.published, Block(key, unit, tuple(sets))
-
     def __len__(self) -> int:
         return sum(len(series) for units in self._series.values() for series in units.values())
 

@@ -24,6 +24,7 @@ from sagekeeper.simulator import (
     cloudwatch,
     cost_explorer,
     cur_reports,
+    dashboards,
     data_exports,
     free_tier,
     passing,
@@ -41,7 +42,7 @@ from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
-from sagekeeper.simulator.metric_put import PutAgain
+from sagekeeper.simulator.metric_put import PutAgain, retain
 from sagekeeper.simulator.operations import Ask, Handler, House, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.world import World
@@ -56,6 +57,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
+    (CloudWatchResponse, "cloudwatch", dashboards.HANDLERS, dashboards.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
     (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
     (None, "cur", cur_reports.HANDLERS, cur_reports.MUTATING),
@@ -133,7 +135,7 @@ class Simulation:
                 install(response_class, name, handlers, mutating, self.house)
         borrow(self.clock, self.journal)
         # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
-        self.world.passing += [passing.bring_up_to, keep_up, partial(bill_delivery.bring_up_to, self.house)]
+        self.world.passing += [passing.bring_up_to, keep_up, retain, partial(bill_delivery.bring_up_to, self.house)]
         self._captures.baselines()
 
     def _replay(self) -> None:
