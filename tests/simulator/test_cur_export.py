@@ -17,10 +17,6 @@ import boto3
 import polars as pl
 import pytest
 from botocore.exceptions import ClientError
-
-from sagekeeper.simulator.bill_grain import at_grain
-from sagekeeper.simulator.cur_export import Delivered, report_files, report_table, snake
-from sagekeeper.simulator.process import RunningSimulator, start
 from tests.simulator.bill_frames import (
     COVERED,
     CREDIT,
@@ -35,6 +31,11 @@ from tests.simulator.bill_frames import (
     bill,
     books,
 )
+from tests.simulator.conformance import check_shape
+
+from sagekeeper.simulator.bill_grain import at_grain
+from sagekeeper.simulator.cur_export import Delivered, report_files, report_table, snake
+from sagekeeper.simulator.process import RunningSimulator, start
 
 REAL_CUR = Path(__file__).parents[2].parent / "shared" / "data" / "billing" / "aws_cur_anonymised" / "cur.csv"
 TEXT: dict[str, Any] = {
@@ -231,14 +232,21 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSimulat
 
 @pytest.fixture(scope="module")
 def client(account: RunningSimulator) -> Client:
+    def check(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        if parsed["ResponseMetadata"]["HTTPStatusCode"] < 300:
+            check_shape("cur", model.name, parsed)
+
     def made(service: str) -> Any:
-        return boto3.client(
+        client = boto3.client(
             service,
             region_name="us-east-1",
             endpoint_url=account.url,
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+        # Every answer of the service under test is held to its model.
+        client.meta.events.register("after-call.cost-and-usage-report-service", check)
+        return client
 
     made("s3").create_bucket(Bucket="bills")
     return made
