@@ -1,0 +1,307 @@
+"""Every view of the bill is the same bill: Cost Explorer, both reports, FOCUS and the meter, by day, service, resource.
+
+Three worlds made from three seeds, each with a Savings Plan, seen while days are still open, and again when they were
+restated. Whatever is written is read back as its files. The product's own ingest reads them to the last digit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import polars as pl
+import pytest
+
+from sagekeeper.collector.ingest import ingest_file
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.ledger import Ledger
+from sagekeeper.simulator import cost_explorer
+from sagekeeper.simulator.bill_bridge import whole_lines
+from sagekeeper.simulator.bill_delivery import books_of
+from sagekeeper.simulator.bill_grain import following
+from sagekeeper.simulator.bill_orders import TAKES, Order
+from sagekeeper.simulator.commitments import SavingsPlan
+from sagekeeper.simulator.cur_export import report_files
+from sagekeeper.simulator.data_export import export_files
+from sagekeeper.simulator.export_tables import TABLES
+from sagekeeper.simulator.meter import Meter
+from sagekeeper.simulator.operations import Ask, House
+from sagekeeper.simulator.process import start
+from sagekeeper.simulator.world import PAYER, World
+from sagekeeper.simulator.worlds import WORLDS
+
+SEEDS = (7, 11, 23)
+CREATED = datetime(2026, 11, 20, 8, tzinfo=UTC)
+OPEN = CREATED + timedelta(hours=9)
+RESTATED = CREATED + timedelta(days=5)
+NOVEMBER, OCTOBER = date(2026, 11, 1), date(2026, 10, 1)
+CENT = 0.005
+COVERED, NEGATION = "SavingsPlanCoveredUsage", "SavingsPlanNegation"
+PLAN = SavingsPlan(
+    "arn:aws:savingsplans::123456789012:savingsplan/11111111-2222-4333-8444-555555555555",
+    "MachineLearning",
+    1.0,
+    datetime(2026, 9, 10, tzinfo=UTC),
+    1,
+    "Partial Upfront",
+    4380.0,
+)
+LEGACY = {
+    "ReportName": "legacy",
+    "TimeUnit": "DAILY",
+    "Format": "Parquet",
+    "Compression": "Parquet",
+    "AdditionalSchemaElements": ["RESOURCES"],
+    "S3Bucket": "bills",
+    "S3Prefix": "cur",
+    "S3Region": "us-east-1",
+    "ReportVersioning": "OVERWRITE_REPORT",
+}
+
+
+@lru_cache(maxsize=len(SEEDS))
+def house(seed: int) -> House:
+    """An account of the seed, bills only."""
+    world = World()
+    WORLDS["small"](world, CREATED, seed)
+    world.at(PAYER, "us-east-1").savings_plans[PLAN.arn] = PLAN
+    return House(world, None, Meter(world), None)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def metered(seed: int, now: datetime, period: date = NOVEMBER) -> pl.DataFrame:
+    last = following(period) - timedelta(days=1)
+    return whole_lines(house(seed), period, last, now, "day").filter(pl.col("period") == period)
+
+
+def added(frame: pl.DataFrame, keys: list[str], amount: str) -> dict[tuple[Any, ...], float]:
+    """Sums by key; what is nothing is no key."""
+    summed = frame.group_by(keys).agg(pl.col(amount).sum()).filter(pl.col(amount).abs() > CENT / 10)
+    return {row[:-1]: row[-1] for row in summed.rows()}
+
+
+def same(found: dict[tuple[Any, ...], float], expected: dict[tuple[Any, ...], float]) -> None:
+    """To the cent, each sum, and nothing besides."""
+    differing = {
+        key: (found.get(key, 0.0), expected.get(key, 0.0))
+        for key in found.keys() | expected.keys()
+        if abs(found.get(key, 0.0) - expected.get(key, 0.0)) >= CENT
+    }
+    assert expected
+    assert differing == {}
+
+
+def legacy(seed: int, now: datetime) -> pl.DataFrame:
+    """The legacy report, read from its parquet, with amortised cost by AWS's rule."""
+    data, *_ = report_files(LEGACY, metered(seed, now), books_of(house(seed), PAYER, now), NOVEMBER, "assembly")
+    return amortised(pl.read_parquet(io.BytesIO(data.data)))
+
+
+def exported(table: str, seed: int, now: datetime) -> pl.DataFrame:
+    """A data export, read from its parquet."""
+    settings = {
+        "COST_AND_USAGE_REPORT": {"TIME_GRANULARITY": "DAILY", "INCLUDE_RESOURCES": "TRUE"},
+        "FOCUS_1_0_AWS": {},
+        "FOCUS_1_2_AWS": {"TIME_GRANULARITY": "DAILY"},
+    }[table]
+    books = books_of(house(seed), PAYER, now)
+    data, *_ = export_files(order(table, settings), metered(seed, now), books, NOVEMBER, "run", now)
+    return pl.read_parquet(io.BytesIO(data.data))
+
+
+def order(table: str, settings: dict[str, str], parquet: bool = True) -> dict[str, Any]:
+    output = {
+        "OutputType": "CUSTOM",
+        "Format": "PARQUET" if parquet else "TEXT_OR_CSV",
+        "Compression": "PARQUET" if parquet else "GZIP",
+        "Overwrite": "OVERWRITE_REPORT",
+    }
+    target = {"S3Bucket": "bills", "S3Prefix": "de", "S3Region": "us-east-1", "S3OutputConfigurations": output}
+    statement = f"SELECT {', '.join(TABLES[table].schema(settings))} FROM {table}"
+    return {
+        "ExportArn": "arn:aws:bcm-data-exports:us-east-1:123456789012:export/x-1",
+        "Name": table,
+        "DataQuery": {"QueryStatement": statement, "TableConfigurations": {table: settings}},
+        "DestinationConfigurations": {"S3Destination": target},
+        "RefreshCadence": {"Frequency": "SYNCHRONOUS"},
+    }
+
+
+def amortised(report: pl.DataFrame) -> pl.DataFrame:
+    """The usual rule of amortised cost (AWS's CUR query library), column by column."""
+    kind = pl.col("line_item_line_item_type")
+    unused = pl.col("savings_plan_total_commitment_to_date") - pl.col("savings_plan_used_commitment")
+    rule = (
+        pl.when(kind == COVERED)
+        .then(pl.col("savings_plan_savings_plan_effective_cost"))
+        .when(kind == "SavingsPlanRecurringFee")
+        .then(unused)
+        .when(kind.is_in([NEGATION, "SavingsPlanUpfrontFee"]))
+        .then(0.0)
+        .otherwise(pl.col("line_item_unblended_cost"))
+    )
+    return report.with_columns(
+        rule.alias("amortized"),
+        pl.col("line_item_usage_start_date").dt.date().alias("day"),
+        pl.col("line_item_resource_id").alias("resource_id"),
+        pl.col("line_item_unblended_cost").alias("cost"),
+        pl.col("product_servicecode").alias("service_code"),
+    )
+
+
+def explored(seed: int, now: datetime, metric: str, key: str, first: date) -> dict[tuple[Any, ...], float]:
+    """Cost Explorer's answer by day and one dimension."""
+    by_resource = key == "RESOURCE_ID"
+    asked = {
+        "TimePeriod": {"Start": first.isoformat(), "End": (now.date() + timedelta(days=1)).isoformat()},
+        "Granularity": "DAILY",
+        "Metrics": [metric],
+        "GroupBy": [{"Type": "DIMENSION", "Key": key}],
+    }
+    call = cost_explorer.get_cost_and_usage_with_resources if by_resource else cost_explorer.get_cost_and_usage
+    found: dict[tuple[Any, ...], float] = {}
+    while True:
+        answer = call(Ask(house(seed), PAYER, "us-east-1", asked, now))
+        for day in answer["ResultsByTime"]:
+            for group in day["Groups"]:
+                named = None if group["Keys"][0] in ("NoResourceId", "") else group["Keys"][0]
+                name = (date.fromisoformat(day["TimePeriod"]["Start"]), named)
+                found[name] = found.get(name, 0.0) + float(group["Metrics"][metric]["Amount"])
+        if "NextPageToken" not in answer:
+            return {name: amount for name, amount in found.items() if abs(amount) > CENT / 10}
+        asked["NextPageToken"] = answer["NextPageToken"]
+
+
+@pytest.mark.parametrize("now", [OPEN, RESTATED])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("metric", "amount"), [("UnblendedCost", "cost"), ("AmortizedCost", "amortized")])
+def test_cost_explorer_is_the_meter_by_day_and_service(seed: int, now: datetime, metric: str, amount: str) -> None:
+    lines = metered(seed, now)
+    same(explored(seed, now, metric, "SERVICE", NOVEMBER), added(lines, ["day", "service"], amount))
+
+
+@pytest.mark.parametrize("now", [OPEN, RESTATED])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("metric", "amount"), [("UnblendedCost", "cost"), ("AmortizedCost", "amortized")])
+def test_cost_explorer_is_the_meter_by_day_and_resource(seed: int, now: datetime, metric: str, amount: str) -> None:
+    first = now.date() - timedelta(days=13)
+    lines = metered(seed, now).filter(pl.col("day") >= first)
+    same(explored(seed, now, metric, "RESOURCE_ID", first), added(lines, ["day", "resource_id"], amount))
+
+
+@pytest.mark.parametrize("now", [OPEN, RESTATED])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_reports_are_the_meter_by_day_service_and_resource(seed: int, now: datetime) -> None:
+    lines = metered(seed, now)
+    keys = ["day", "service_code", "resource_id"]
+    for report in (legacy(seed, now), amortised(exported("COST_AND_USAGE_REPORT", seed, now))):
+        for amount in ("cost", "amortized"):
+            same(added(report, keys, amount), added(lines, keys, amount))
+
+
+@pytest.mark.parametrize("now", [OPEN, RESTATED])
+@pytest.mark.parametrize("table", ["FOCUS_1_0_AWS", "FOCUS_1_2_AWS"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, now: datetime) -> None:
+    # Covered usage and what cancels it bill nothing together; FOCUS leaves both out of the billed cost.
+    lines = metered(seed, now)
+    cancelled = lines.filter(pl.col("record_type").is_in([COVERED, NEGATION]))
+    assert abs(cancelled["net_cost"].sum()) < CENT
+    billed = lines.filter(~pl.col("record_type").is_in([COVERED, NEGATION]))
+    keys = ["day", "service_code", "resource_id"]
+    rows = exported(table, seed, now).select(
+        pl.col("ChargePeriodStart").dt.date().alias("day"),
+        pl.col("x_ServiceCode").alias("service_code"),
+        pl.col("ResourceId").alias("resource_id"),
+        "BilledCost",
+        "EffectiveCost",
+    )
+    same(added(rows, keys, "BilledCost"), added(billed, keys, "net_cost"))
+    same(added(rows, keys, "EffectiveCost"), added(lines, keys, "net_amortized"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_open_days_were_restated_between_the_two_looks(seed: int) -> None:
+    days = pl.col("day").is_between(date(2026, 11, 17), date(2026, 11, 20))
+    before, after = (metered(seed, now).filter(days)["cost"].sum() for now in (OPEN, RESTATED))
+    assert after > before + 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_product_reads_a_focus_export_to_the_last_digit(
+    seed: int, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
+) -> None:
+    now = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    lines = metered(seed, now, OCTOBER)
+    books = books_of(house(seed), PAYER, now)
+    data, *_ = export_files(order("FOCUS_1_0_AWS", {}, parquet=False), lines, books, OCTOBER, "run", now)
+    path = tmp_path / "focus.csv.gz"
+    path.write_bytes(data.data)
+    report = ingest_file(path, lake, sqlite_ledger, now)
+    billed = sum((totals["BilledCost"] for totals in report.totals.values()), Decimal(0))
+    effective = sum((totals["EffectiveCost"] for totals in report.totals.values()), Decimal(0))
+    assert (report.format, report.notes) == ("focus-csv", [])
+    assert billed == exact(lines.filter(~pl.col("record_type").is_in([COVERED, NEGATION])), "net_cost")
+    assert effective == exact(lines, "net_amortized")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_product_reads_a_legacy_report_to_the_last_digit(
+    seed: int, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
+) -> None:
+    now = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    lines = metered(seed, now, OCTOBER)
+    text = LEGACY | {"Format": "textORcsv", "Compression": "GZIP"}
+    data, *_ = report_files(text, lines, books_of(house(seed), PAYER, now), OCTOBER, "assembly")
+    path = tmp_path / "cur.csv.gz"
+    path.write_bytes(data.data)
+    report = ingest_file(path, lake, sqlite_ledger, now)
+    billed = sum((totals["BilledCost"] for totals in report.totals.values()), Decimal(0))
+    assert (report.format, report.rows) == ("cur-csv", lines.height)
+    assert billed == exact(lines, "cost")
+
+
+def exact(lines: pl.DataFrame, amount: str) -> Decimal:
+    return sum((Decimal(repr(value)) for value in lines[amount].to_list()), Decimal(0))
+
+
+@pytest.mark.integration
+def test_what_lies_in_the_bucket_is_what_cost_explorer_says_at_that_moment(tmp_path: Path) -> None:
+    with start(tmp_path, speed=0.0) as running:
+
+        def client(service: str) -> Any:
+            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            return boto3.client(service, region_name="us-east-1", endpoint_url=running.url, **keys)
+
+        s3, exports, ce = client("s3"), client("bcm-data-exports"), client("ce")
+        s3.create_bucket(Bucket="bills")
+        export = order("FOCUS_1_2_AWS", {"TIME_GRANULARITY": "DAILY"}, parquet=False)
+        arn = exports.create_export(Export={key: export[key] for key in export if key != "ExportArn"})["ExportArn"]
+        created = exports.get_export(ExportArn=arn)["ExportStatus"]["CreatedAt"]
+        for at in list(Order(arn, {}, created, created, {}).due(created, created + timedelta(days=4)))[::3]:
+            running.advance_until(at)
+            answer = ce.get_cost_and_usage(
+                TimePeriod={"Start": "2026-11-01", "End": (at.date() + timedelta(days=1)).isoformat()},
+                Granularity="DAILY",
+                Metrics=["NetUnblendedCost"],
+                GroupBy=[{"Type": "DIMENSION", "Key": "SERVICE"}],
+            )
+            said = {
+                (day["TimePeriod"]["Start"], group["Keys"][0]): float(group["Metrics"]["NetUnblendedCost"]["Amount"])
+                for day in answer["ResultsByTime"]
+                for group in day["Groups"]
+            }
+            running.advance(seconds=TAKES.total_seconds() + 1)
+            base = "de/FOCUS_1_2_AWS"
+            manifest = f"{base}/metadata/BILLING_PERIOD=2026-11/FOCUS_1_2_AWS-Manifest.json"
+            (file,) = json.loads(s3.get_object(Bucket="bills", Key=manifest)["Body"].read())["dataFiles"]
+            text = gzip.decompress(s3.get_object(Bucket="bills", Key=file.removeprefix("s3://bills/"))["Body"].read())
+            rows = pl.read_csv(io.BytesIO(text)).with_columns(pl.col("ChargePeriodStart").str.slice(0, 10).alias("day"))
+            same(added(rows, ["day", "ServiceName"], "BilledCost"), said)
