@@ -109,7 +109,6 @@ def borrow(clock: SimulatedClock, journal: Journal) -> None:
     _live_in(clock)
     _watch_requests(journal)
     _keep_sessions(clock, journal)
-    _answer_unknown_operations()
 
 
 def restore_session(entry: dict[str, Any]) -> None:
@@ -174,21 +173,6 @@ def _keep_sessions(clock: SimulatedClock, journal: Journal) -> None:
         return role
 
     STSBackend.assume_role = assume_role  # type: ignore[method-assign, assignment]
-
-
-def _answer_unknown_operations() -> None:
-    known = BaseResponse.call_action
-
-    def call_action(self: Any) -> Any:
-        try:
-            return known(self)
-        except NotImplementedError as missing:
-            body = json.dumps(
-                {"__type": "NotImplemented", "message": f"The simulated account has no such operation: {missing}"}
-            )
-            return 501, {"Content-Type": "application/x-amz-json-1.1"}, body
-
-    BaseResponse.call_action = call_action  # type: ignore[method-assign]
 
 
 def _changes(response: Any) -> bool:

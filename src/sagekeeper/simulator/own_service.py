@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import botocore.utils
+from botocore.exceptions import UnknownServiceError
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request
 from moto.core.routing import get_service_router
@@ -32,6 +33,9 @@ from sagekeeper.simulator.journal import resource_of
 from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check
 
 DEFAULT_REGION = "us-east-1"
+CBOR = "smithy-rpc-v2-cbor"
+CBOR_HEADERS = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
+"""The protocol of a few services that are not here: only refusals are ever sent in it."""
 INVALID = (
     "ValidationException",
     "ValidationError",
@@ -63,7 +67,7 @@ class OwnServices:
 
     def __init__(self, house: House, services: Iterable[tuple[str, dict[str, Handler], set[str]]]) -> None:
         # Codes common to all of AWS are in no service's model: nothing to warn of.
-        warnings.filterwarnings("ignore", message=r"Exception\(Refused\)", module="moto")
+        warnings.filterwarnings("ignore", message=r"Exception\(Refused\)")
         self._house = house
         self._handlers: dict[str, dict[str, Handler]] = {}
         self._mutating: dict[str, set[str]] = {}
@@ -90,9 +94,9 @@ class OwnServices:
             handler = self._handlers[service].get(operation)
             if handler is None:
                 return not_implemented(service, operation)
-            return _serialized(service, operation, self._done(request, service, operation, uri, handler))
+            return serialized(service, operation, self._done(request, service, operation, uri, handler))
         except Refused as refused:
-            return _serialized(service, operation, refused)
+            return serialized(service, operation, refused)
 
     def _done(
         self, request: Request, service: str, operation: str, uri: dict[str, Any], handler: Handler
@@ -170,11 +174,29 @@ def typed(value: Any, shape: Any) -> Any:
     return base64.b64decode(value) if kind == "blob" and isinstance(value, str) else value
 
 
-def not_implemented(service: str, operation: str) -> Answer:
+def not_implemented(service: str, operation: str, protocol: str | None = None) -> Answer:
     """501, worded for the one who asked, in the service's own protocol."""
     sentence = f"The simulated account does not have the operation {operation or 'asked for'} of the service {service}."
-    answer = _serialized(service, operation, Refused("NotImplemented", sentence))
-    return answer._replace(status=501)
+    return serialized(service, operation, Refused("NotImplemented", sentence), protocol)._replace(status=501)
+
+
+def serialized(service: str, operation: str, result: Any, protocol: str | None = None) -> Answer:
+    """An answer or an error as the service sends it. Of a service that botocore does not know: as JSON."""
+    try:
+        model = get_service_model(service)
+    except UnknownServiceError:
+        body = json.dumps({"__type": result.code, "message": result.message}).encode()
+        return Answer(400, {"Content-Type": "application/x-amz-json-1.1", "X-Amzn-Errortype": result.code}, body)
+    protocol = protocol or _protocol(service)
+    if protocol == CBOR:
+        return Answer(400, CBOR_HEADERS, _cbor({"__type": result.code, "message": result.message}))
+    known = operation if operation in model.operation_names else model.operation_names[0]
+    form = get_serializer_class(service, protocol)
+    made = form(model.operation_model(known), value_picker=DefaultAttributePicker()).serialize(result)
+    body = made["body"].encode() if isinstance(made["body"], str) else bytes(made["body"] or b"")
+    headers = {str(key): str(value) for key, value in made["headers"].items()}
+    headers["x-amzn-RequestId"] = _request_id(service, operation, body)
+    return Answer(int(made["status_code"]), headers, body)
 
 
 def _meant(name: str, scope: Scope | None, host: str, target: str) -> bool:
@@ -244,25 +266,16 @@ def _check(service: str, operation: str, params: dict[str, Any]) -> None:
         raise Refused(code, refused.message) from refused
 
 
-def _serialized(service: str, operation: str, result: Any) -> Answer:
-    model = get_service_model(service)
-    described = (
-        model.operation_model(operation)
-        if operation in model.operation_names
-        else model.operation_model(model.operation_names[0])
-    )
-    serializer = get_serializer_class(service, _protocol(service))(described, value_picker=DefaultAttributePicker())
-    made = serializer.serialize(result)
-    body = made["body"].encode() if isinstance(made["body"], str) else bytes(made["body"] or b"")
-    headers = {str(key): str(value) for key, value in made["headers"].items()}
-    headers["x-amzn-RequestId"] = _request_id(service, operation, body)
-    return Answer(int(made["status_code"]), headers, body)
-
-
 @lru_cache(maxsize=64)
 def _protocol(service: str) -> str:
     """The one that boto3 speaks to the service."""
     return str(get_service_model(service).resolved_protocol)
+
+
+def _cbor(found: dict[str, str]) -> bytes:
+    """A map of texts, each with its length in two bytes."""
+    texts = [text.encode() for pair in found.items() for text in pair]
+    return bytes([0xA0 | len(found)]) + b"".join(b"\x79" + len(text).to_bytes(2, "big") + text for text in texts)
 
 
 def _request_id(*told: Any) -> str:

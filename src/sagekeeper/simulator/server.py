@@ -27,6 +27,7 @@ from sagekeeper.simulator import (
     dashboards,
     data_exports,
     free_tier,
+    loopback,
     passing,
     sagemaker_endpoints,
     sagemaker_models,
@@ -45,6 +46,7 @@ from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain, retain
 from sagekeeper.simulator.operations import Ask, Handler, House, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
+from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import World
 from sagekeeper.simulator.worlds import WORLDS
 
@@ -87,7 +89,7 @@ class Simulation:
         self._metrics = MetricLog(state / "metrics.bin")
         self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
         self._captures = Captures(self.world, self._origin["now"])
-        self._aws = Borrowed(DomainDispatcherApplication(create_backend_app), self.journal, self.clock)
+        self._aws = Borrowed(Complete(DomainDispatcherApplication(create_backend_app)), self.journal, self.clock)
         self._own = OwnServices(self.house, [service[1:] for service in SERVICES if service[0] is None])
         people = {
             name: handler
@@ -190,6 +192,7 @@ def serve(
     progress: Progress = lambda *_: None,
 ) -> None:
     """Serve until interrupted. Control routes answer at once; AWS calls once the world is ready."""
+    loopback.stay()
     simulation = Simulation(state, now, seed, scale, speed)
     server = make_server(host, port, simulation, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
