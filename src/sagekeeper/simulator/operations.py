@@ -54,6 +54,8 @@ class Ask:
     region: str
     params: dict[str, Any]
     now: datetime
+    address: str = ""
+    """Where the client reached the account, for addresses that are handed out; only services of ours alone know it."""
 
     @property
     def here(self) -> Standing:

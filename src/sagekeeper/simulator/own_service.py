@@ -104,7 +104,8 @@ class OwnServices:
         params = _parsed(request, service, operation, uri)
         _check(service, operation, params)
         with self._house.world.lock:
-            ask = Ask(self._house, account_of(request), region_of(request), params, self._house.clock.now())
+            who, where, when = account_of(request), region_of(request), self._house.clock.now()
+            ask = Ask(self._house, who, where, params, when, request.host_url.rstrip("/"))
             answer = handler(ask)
             if operation in self._mutating[service]:
                 self._house.journal.write(

@@ -29,6 +29,7 @@ from sagekeeper.simulator import (
     free_tier,
     loopback,
     passing,
+    pricing_api,
     sagemaker_endpoints,
     sagemaker_models,
     sagemaker_work,
@@ -46,6 +47,7 @@ from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain, retain
 from sagekeeper.simulator.operations import Ask, Handler, House, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
+from sagekeeper.simulator.price_files import price_file
 from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import World
 from sagekeeper.simulator.worlds import WORLDS
@@ -61,6 +63,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (CloudWatchResponse, "cloudwatch", dashboards.HANDLERS, dashboards.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
+    (None, "pricing", pricing_api.HANDLERS, set()),
     (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
     (None, "cur", cur_reports.HANDLERS, cur_reports.MUTATING),
     (None, "bcm-data-exports", data_exports.HANDLERS, data_exports.MUTATING),
@@ -125,6 +128,9 @@ class Simulation:
             return [body.encode()]
         self._catch_up()
         request = arrived(environ)
+        file = price_file(environ["PATH_INFO"]) if request.method == "GET" else None
+        if file is not None:
+            return send(file, start_response)
         found = self._own.find(request)
         if found is not None:
             return send(self._own.answer(request, *found), start_response)
