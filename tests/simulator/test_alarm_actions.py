@@ -148,3 +148,21 @@ def test_the_state_at_any_moment_can_be_asked_for(world: World, here: Standing) 
     assert [in_alarm(here, "high", minute(number)) for number in (2, 3, 4)] == [True, True, False]
     assert [in_alarm(here, "above", minute(number)) for number in (2, 3, 4)] == [False, False, True]
     assert not in_alarm(here, "nobody", minute(2))
+
+
+def test_an_expression_that_becomes_a_number_is_no_data_and_no_failure(world: World, here: Standing) -> None:
+    put(here, "load", 20, 20, 1, 1)
+    metric = {"Metric": {"Namespace": "shop", "MetricName": "load"}, "Period": 60, "Stat": "Sum"}
+    given = {
+        "AlarmName": "odd",
+        "Metrics": [
+            {"Id": "m", "MetricStat": metric, "ReturnData": False},
+            {"Id": "e", "Expression": "IF(MAX(m) > 100, m, 5)"},
+        ],
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    odd = put_metric(here, given, NOW)
+    keep_up(world, minute(4))
+    assert odd.state == "INSUFFICIENT_DATA"

@@ -225,6 +225,20 @@ def test_expressions_reach_over_metrics_of_the_world_and_of_clients(watch: Any, 
     assert back["Label"] == "e2"
 
 
+def test_with_an_expression_what_is_too_much_is_partial_and_has_no_token(watch: Any, hour: datetime) -> None:
+    data = [{"MetricName": "long", "Value": n, "Timestamp": hour + timedelta(minutes=n)} for n in range(10)]
+    watch.put_metric_data(Namespace="shop", MetricData=data)
+    answer = watch.get_metric_data(
+        MetricDataQueries=[query("m", "long", "Sum"), {"Id": "e", "Expression": "m * 2"}],
+        StartTime=hour,
+        EndTime=hour + timedelta(hours=1),
+        MaxDatapoints=6,
+    )
+    found = [(result["Id"], len(result["Values"]), result["StatusCode"]) for result in answer["MetricDataResults"]]
+    assert found == [("m", 6, "PartialData"), ("e", 0, "PartialData")]
+    assert "NextToken" not in answer
+
+
 def test_search_finds_metrics_by_schema_and_words(watch: Any, hour: datetime) -> None:
     found = asked(
         watch,
@@ -374,24 +388,6 @@ def test_what_was_put_is_there_after_a_kill(tmp_path: Path) -> None:
         queries = [query(stat.lower(), "v", stat, namespace="kept") for stat in stats]
         found = asked(client_of(account.url), *queries, begin=begin, end=begin + timedelta(minutes=1))
         assert [result["Values"] for result in found] == [[6], [25], [1], [15]]
-
-
-def test_with_time_datapoints_become_coarse_and_stay_right(tmp_path: Path) -> None:
-    with start(tmp_path) as account:
-        client = client_of(account.url)
-        at = account.now().replace(minute=2, second=0, microsecond=0)
-        data = [{"MetricName": "v", "Values": [1.0, 2.0, 9.0], "Timestamp": at + timedelta(minutes=n)} for n in (0, 1)]
-        client.put_metric_data(Namespace="aged", MetricData=data)
-        begin = at - timedelta(minutes=2)
-        for days, periods in ((1, (60, 300)), (16, (300,)), (64, (3600,)), (456, ())):
-            account.advance(seconds=(at + timedelta(days=days) - account.now()).total_seconds())
-            every = (60, 300, 3600)
-            queries = [query(f"q{period}", "v", "p90", period, "aged") for period in every]
-            found = asked(client, *queries, begin=begin, end=at + timedelta(hours=1))
-            assert [period for period, result in zip(every, found, strict=True) if result["Values"]] == [
-                period for period in every if any(period % known == 0 for known in periods)
-            ], days
-            assert all(value in (9.0, pytest.approx(7.6)) for result in found for value in result["Values"])
 
 
 def test_dashboards_are_kept_and_given_back(watch: Any, account: RunningSimulator) -> None:

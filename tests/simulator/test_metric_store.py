@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagekeeper.simulator.metric_log import MetricLog
+from sagekeeper.simulator.metric_put import retain
+from sagekeeper.simulator.metric_read import points_of
 from sagekeeper.simulator.metric_statistics import parsed, per_period
 from sagekeeper.simulator.metric_store import Block, Key, MetricStore
+from sagekeeper.simulator.world import PAYER, World
 
 KEY = Key("shop", "orders", (("city", "Oslo"),))
 NOW = 1_795_161_600
@@ -90,6 +94,25 @@ def test_roll_up_merges_equal_values_coarsens_times_and_forgets_after_455_days()
     assert samples.times.tolist() == [2, 1, 1, 1]
     store.roll_up(NOW + 456 * day)
     assert list(store.keys()) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "periods"), [(0, {10, 60, 300, 3600}), (1, {60, 300, 3600}), (16, {300, 3600}), (64, {3600}), (456, set())]
+)
+def test_with_time_datapoints_answer_to_coarser_periods_and_stay_right(days: int, periods: set[int]) -> None:
+    world = World()
+    here = world.at(PAYER, "us-east-1")
+    at = NOW + 120
+    here.watch.store.put(block([at, at + 60], [1, 9], [3, 1]), NOW)
+    for day in range(0, days + 1, 8):
+        retain(world, AT + timedelta(days=day))
+    now = AT + timedelta(days=days, minutes=5)
+    found = {
+        period: points_of(here, KEY, "TS(:100%)", period, AT, AT + timedelta(hours=1), now)
+        for period in (10, 60, 300, 3600)
+    }
+    assert {period for period, points in found.items() if len(points.values)} == periods
+    assert all(points.values.sum() == 12 for period, points in found.items() if period in periods)
 
 
 def test_what_was_written_is_read_again_and_a_record_cut_by_a_crash_is_not(tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sagekeeper.simulator.alarm_rules import rule
 from sagekeeper.simulator.alarm_state import Alarm
 from sagekeeper.simulator.metric_query import Queries
-from sagekeeper.simulator.metric_read import Span, points_in
+from sagekeeper.simulator.metric_read import NO_POINTS, Span, points_in
 from sagekeeper.simulator.metric_statistics import Floats, Ints, parsed
 from sagekeeper.simulator.metric_store import Key
+from sagekeeper.simulator.operations import Refused
 from sagekeeper.simulator.world import Standing
 
 BEYOND = {
@@ -154,9 +155,7 @@ def _values(here: Standing, alarm: Alarm, span: Span, now: datetime, stat: str |
     given = alarm.given
     made = np.full(span.periods, np.nan)
     if "Metrics" in given:
-        queries = Queries(here, given["Metrics"], lambda _: span, now)
-        found = queries.lines(watched(given["Metrics"])["Id"])
-        epochs, values = (found[0].epochs, found[0].values) if found else (np.array([], dtype=np.int64), np.array([]))
+        epochs, values = _of_expression(here, given["Metrics"], span, now)
     else:
         key = Key.of(given["Namespace"], given["MetricName"], given.get("Dimensions") or [])
         wanted = stat or given.get("Statistic") or given["ExtendedStatistic"]
@@ -164,6 +163,15 @@ def _values(here: Standing, alarm: Alarm, span: Span, now: datetime, stat: str |
     inside = (epochs >= span.first) & (epochs < span.first + span.period * span.periods)
     made[(epochs[inside] - span.first) // span.period] = values[inside]
     return made
+
+
+def _of_expression(here: Standing, queries: list[dict[str, Any]], span: Span, now: datetime) -> tuple[Ints, Floats]:
+    try:
+        found = Queries(here, queries, lambda _: span, now).lines(watched(queries)["Id"])
+    except Refused:
+        # It was one series when the alarm was put: with other data it can be a number, which no alarm can watch.
+        return NO_POINTS
+    return (found[0].epochs, found[0].values) if found else NO_POINTS
 
 
 def watched(queries: list[dict[str, Any]]) -> dict[str, Any]:

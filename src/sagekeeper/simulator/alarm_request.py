@@ -35,6 +35,8 @@ def check_metric(here: Standing, given: dict[str, Any], now: datetime) -> None:
         raise _wrong("The simulated account does not evaluate PromQL alarms.")
     if "ThresholdMetricId" in given or given.get("ComparisonOperator", next(iter(BEYOND))) not in BEYOND:
         raise _wrong("The simulated account does not evaluate alarms on anomaly detection models.")
+    if "WarmUpConfiguration" in given or "WallClockWindow" in given.get("EvaluationWindow", {}):
+        raise _wrong("The simulated account evaluates alarms in sliding windows and without a warm-up period only.")
     for member in ("ComparisonOperator", "EvaluationPeriods", "Threshold"):
         if given.get(member) is None:
             raise Refused("MissingParameter", f"The parameter {member} is required.")

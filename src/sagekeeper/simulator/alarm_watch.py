@@ -97,7 +97,7 @@ class _Account:
 
     def apply(self, alarm: Alarm, change: Change) -> None:
         before, old_reason, old_data = alarm.state, alarm.reason, alarm.reason_data
-        alarm.state, alarm.reason, alarm.reason_data = change.state, change.reason, change.data
+        alarm.state, alarm.reason, alarm.reason_data = change.state, change.reason, change.data or None
         alarm.updated = change.at
         if before == change.state:
             return
