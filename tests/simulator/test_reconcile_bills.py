@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import Any
 import boto3
 import polars as pl
 import pytest
+from tests.simulator.bill_frames import with_terms
 
 from sagekeeper.collector.ingest import ingest_file
 from sagekeeper.core.lake import Lake
@@ -43,6 +45,15 @@ OPEN = CREATED + timedelta(hours=9)
 RESTATED = CREATED + timedelta(days=5)
 NOVEMBER, OCTOBER = date(2026, 11, 1), date(2026, 10, 1)
 CENT = 0.005
+Terms = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def as_metered(lines: pl.DataFrame) -> pl.DataFrame:
+    """The world's own terms."""
+    return lines
+
+
+TERMS = (as_metered, with_terms)
 COVERED, NEGATION = "SavingsPlanCoveredUsage", "SavingsPlanNegation"
 PLAN = SavingsPlan(
     "arn:aws:savingsplans::123456789012:savingsplan/11111111-2222-4333-8444-555555555555",
@@ -98,13 +109,13 @@ def same(found: dict[tuple[Any, ...], float], expected: dict[tuple[Any, ...], fl
     assert differing == {}
 
 
-def legacy(seed: int, now: datetime) -> pl.DataFrame:
+def legacy(lines: pl.DataFrame, seed: int, now: datetime) -> pl.DataFrame:
     """The legacy report, read from its parquet, with amortised cost by AWS's rule."""
-    data, *_ = report_files(LEGACY, metered(seed, now), books_of(house(seed), PAYER, now), NOVEMBER, "assembly")
+    data, *_ = report_files(LEGACY, lines, books_of(house(seed), PAYER, now), NOVEMBER, "assembly")
     return amortised(pl.read_parquet(io.BytesIO(data.data)))
 
 
-def exported(table: str, seed: int, now: datetime) -> pl.DataFrame:
+def exported(table: str, lines: pl.DataFrame, seed: int, now: datetime) -> pl.DataFrame:
     """A data export, read from its parquet."""
     settings = {
         "COST_AND_USAGE_REPORT": {"TIME_GRANULARITY": "DAILY", "INCLUDE_RESOURCES": "TRUE"},
@@ -112,7 +123,7 @@ def exported(table: str, seed: int, now: datetime) -> pl.DataFrame:
         "FOCUS_1_2_AWS": {"TIME_GRANULARITY": "DAILY"},
     }[table]
     books = books_of(house(seed), PAYER, now)
-    data, *_ = export_files(order(table, settings), metered(seed, now), books, NOVEMBER, "run", now)
+    data, *_ = export_files(order(table, settings), lines, books, NOVEMBER, "run", now)
     return pl.read_parquet(io.BytesIO(data.data))
 
 
@@ -197,26 +208,29 @@ def test_cost_explorer_is_the_meter_by_day_and_resource(seed: int, now: datetime
 
 
 @pytest.mark.parametrize("now", [OPEN, RESTATED])
+@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_both_reports_are_the_meter_by_day_service_and_resource(seed: int, now: datetime) -> None:
-    lines = metered(seed, now)
+def test_both_reports_are_the_meter_by_day_service_and_resource(seed: int, terms: Terms, now: datetime) -> None:
+    lines = terms(metered(seed, now))
     keys = ["day", "service_code", "resource_id"]
-    for report in (legacy(seed, now), amortised(exported("COST_AND_USAGE_REPORT", seed, now))):
+    report = amortised(exported("COST_AND_USAGE_REPORT", lines, seed, now))
+    for found in (legacy(lines, seed, now), report):
         for amount in ("cost", "amortized"):
-            same(added(report, keys, amount), added(lines, keys, amount))
+            same(added(found, keys, amount), added(lines, keys, amount))
 
 
 @pytest.mark.parametrize("now", [OPEN, RESTATED])
+@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("table", ["FOCUS_1_0_AWS", "FOCUS_1_2_AWS"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, now: datetime) -> None:
+def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, terms: Terms, now: datetime) -> None:
     # Covered usage and what cancels it bill nothing together; FOCUS leaves both out of the billed cost.
-    lines = metered(seed, now)
+    lines = terms(metered(seed, now))
     cancelled = lines.filter(pl.col("record_type").is_in([COVERED, NEGATION]))
     assert abs(cancelled["net_cost"].sum()) < CENT
     billed = lines.filter(~pl.col("record_type").is_in([COVERED, NEGATION]))
     keys = ["day", "service_code", "resource_id"]
-    rows = exported(table, seed, now).select(
+    rows = exported(table, lines, seed, now).select(
         pl.col("ChargePeriodStart").dt.date().alias("day"),
         pl.col("x_ServiceCode").alias("service_code"),
         pl.col("ResourceId").alias("resource_id"),
@@ -225,6 +239,13 @@ def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, n
     )
     same(added(rows, keys, "BilledCost"), added(billed, keys, "net_cost"))
     same(added(rows, keys, "EffectiveCost"), added(lines, keys, "net_amortized"))
+    assert rows["BilledCost"].sum() == pytest.approx(lines["cost"].sum())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_terms_bring_every_kind_of_line(seed: int) -> None:
+    kinds = set(with_terms(metered(seed, OPEN))["record_type"])
+    assert kinds >= {"Usage", COVERED, NEGATION, "SavingsPlanRecurringFee", "PrivateRateDiscount", "Refund", "Credit"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -234,12 +255,13 @@ def test_open_days_were_restated_between_the_two_looks(seed: int) -> None:
     assert after > before + 1
 
 
+@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_product_reads_a_focus_export_to_the_last_digit(
-    seed: int, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
+    seed: int, terms: Terms, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
 ) -> None:
     now = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    lines = metered(seed, now, OCTOBER)
+    lines = terms(metered(seed, now, OCTOBER))
     books = books_of(house(seed), PAYER, now)
     data, *_ = export_files(order("FOCUS_1_0_AWS", {}, parquet=False), lines, books, OCTOBER, "run", now)
     path = tmp_path / "focus.csv.gz"
@@ -252,20 +274,28 @@ def test_the_product_reads_a_focus_export_to_the_last_digit(
     assert effective == exact(lines, "net_amortized")
 
 
+@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_product_reads_a_legacy_report_to_the_last_digit(
-    seed: int, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
+def test_the_product_reads_both_reports_to_the_last_digit(
+    seed: int, terms: Terms, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
 ) -> None:
     now = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    lines = metered(seed, now, OCTOBER)
+    lines, books = terms(metered(seed, now, OCTOBER)), books_of(house(seed), PAYER, now)
+    settings = {"TIME_GRANULARITY": "DAILY", "INCLUDE_RESOURCES": "TRUE"}
+    second = order("COST_AND_USAGE_REPORT", settings, parquet=False)
     text = LEGACY | {"Format": "textORcsv", "Compression": "GZIP"}
-    data, *_ = report_files(text, lines, books_of(house(seed), PAYER, now), OCTOBER, "assembly")
-    path = tmp_path / "cur.csv.gz"
-    path.write_bytes(data.data)
-    report = ingest_file(path, lake, sqlite_ledger, now)
-    billed = sum((totals["BilledCost"] for totals in report.totals.values()), Decimal(0))
-    assert (report.format, report.rows) == ("cur-csv", lines.height)
-    assert billed == exact(lines, "cost")
+    for name, (data, *_) in {
+        "legacy.csv.gz": report_files(text, lines, books, OCTOBER, "assembly"),
+        "cur2.csv.gz": export_files(second, lines, books, OCTOBER, "run", now),
+    }.items():
+        path = tmp_path / name
+        path.write_bytes(data.data)
+        report = ingest_file(path, lake, sqlite_ledger, now)
+        billed = sum((totals["BilledCost"] for totals in report.totals.values()), Decimal(0))
+        effective = sum((totals["EffectiveCost"] for totals in report.totals.values()), Decimal(0))
+        assert (report.format, report.rows) == ("cur-csv", lines.height)
+        assert billed == exact(lines, "cost")
+        assert effective == exact(lines, "amortized")
 
 
 def exact(lines: pl.DataFrame, amount: str) -> Decimal:

@@ -100,12 +100,11 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
     months = [opened]
     while months[-1] > oldest and len(months) <= MONTHS_LOOKED_AT:
         months.append(_previous(months[-1]))
+    looked_at = [period for period in sorted(months) if period == opened or _refreshed(order, period, books.now)]
     step = "hour" if _grain(order) == "HOURLY" else "day"
-    for period in sorted(months):
-        if period != opened and not _refreshed(order, period, books.now):
-            continue
-        last = _previous_day(following(period))
-        lines = whole_lines(house, period, last, books.now, step).filter(pl.col("period") == period)
+    whole = whole_lines(house, looked_at[0], _previous_day(following(opened)), books.now, step)
+    for period in looked_at:
+        lines = whole.filter(pl.col("period") == period)
         state = _state(lines, books, period)
         if period == opened or order.states.get(period) != state:
             order.states[period] = state
