@@ -9,7 +9,7 @@ objects) comes as one array per day. Usage types and operations follow real bill
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -60,6 +60,7 @@ class Run(NamedTuple):
     tags: str
     per_hour: float
     price: float
+    service: str = SAGEMAKER
 
 
 class Daily(NamedTuple):
@@ -75,10 +76,16 @@ class Daily(NamedTuple):
     price: float
 
 
+MORE_RUNS: list[Callable[[Standing], Iterable[Run]]] = []
+MORE_DAILY: list[Callable[[Standing, datetime, datetime], Iterable[Daily]]] = []
+"""What other files bill beside what is here; the server hangs them in."""
+
+
 def charges(here: Standing, begin: datetime, end: datetime) -> pl.DataFrame:
     """Line items of [begin, end), per day."""
-    runs = [run for found in (_hosting, _training, _processing, _notebooks) for run in found(here)]
-    daily = [*_requests(here, begin, end), *_surroundings(here, begin, end)]
+    runs = [run for found in (_hosting, _training, _processing, *MORE_RUNS) for run in found(here)]
+    more = [item for found in MORE_DAILY for item in found(here, begin, end)]
+    daily = [*_requests(here, begin, end), *_surroundings(here, begin, end), *more]
     lines = pl.concat([_days_of(runs, begin.timestamp(), end.timestamp()), *(_days(item) for item in daily)])
     for change in here.price_changes:
         dearer = (pl.col("usage_type") == change.usage_type) & (pl.col("day") >= change.since)
@@ -154,18 +161,6 @@ def _processing(here: Standing) -> Iterator[Run]:
         yield Run(*span, f"Processing:{kind}", "RunInstance", arn, _tags(here, arn), cluster["InstanceCount"], price)
 
 
-def _notebooks(here: Standing) -> Iterator[Run]:
-    for name, item in here.notebooks.items():
-        kind, arn = item["InstanceType"], item["NotebookInstanceArn"]
-        tags, price = _tags(here, arn), _hourly(kind, "Notebook", here.region)
-        for start, stop in here.notebook_runs.get(name, []):
-            yield Run(*_span(start, stop or FOREVER), f"Notebk:{kind}", "RunInstance", arn, tags, 1, price)
-        span = _span(item["CreationTime"], FOREVER)
-        yield _volume(
-            "Notebk:VolumeUsage.gp2", "notebook_storage", item["VolumeSizeInGB"], span, arn, tags, here.region
-        )
-
-
 def _requests(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]:
     """Data out of every endpoint, and the seconds of serverless ones."""
     for name, lives in here.lives.items():
@@ -223,7 +218,7 @@ def _surging(surge: Surge, days: np.ndarray, end: datetime) -> np.ndarray:
 def _days_of(runs: list[Run], begin: float, end: float) -> pl.DataFrame:
     """Runs, cut at midnight, with what each day used and cost."""
     schema = dict.fromkeys(Run._fields, pl.Float64()) | dict.fromkeys(
-        ("usage_type", "operation", "resource_id", "tags"), pl.String()
+        ("usage_type", "operation", "resource_id", "tags", "service"), pl.String()
     )
     frame = (
         pl.DataFrame(runs, schema=schema, orient="row")
@@ -241,7 +236,7 @@ def _days_of(runs: list[Run], begin: float, end: float) -> pl.DataFrame:
     quantity = seconds / 3600 * pl.col("per_hour")
     return cut.select(
         pl.col("number").cast(pl.Int32).cast(pl.Date).alias("day"),
-        pl.lit(SAGEMAKER).alias("service"),
+        "service",
         "usage_type",
         "operation",
         "resource_id",

@@ -1,4 +1,4 @@
-"""SageMaker's jobs, notebooks, monitoring schedules, tags and Search."""
+"""SageMaker's jobs, monitoring schedules, tags and Search."""
 
 from __future__ import annotations
 
@@ -22,14 +22,6 @@ PROCESSING_SUMMARY = (
     "ProcessingEndTime",
     "LastModifiedTime",
     "ProcessingJobStatus",
-)
-NOTEBOOK_SUMMARY = (
-    "NotebookInstanceName",
-    "NotebookInstanceArn",
-    "NotebookInstanceStatus",
-    "InstanceType",
-    "CreationTime",
-    "LastModifiedTime",
 )
 SCHEDULE_SUMMARY = (
     "MonitoringScheduleName",
@@ -83,32 +75,6 @@ def list_processing_jobs(ask: Ask) -> dict[str, Any]:
 def describe_processing_job(ask: Ask) -> dict[str, Any]:
     job = ask.here.processing.get(ask.params["ProcessingJobName"])
     return _described(job, ask, "Processing", "Could not find requested job with name")
-
-
-def list_notebook_instances(ask: Ask) -> dict[str, Any]:
-    rows = [_notebook_now(ask, name) for name in ask.here.notebooks]
-    return _listed(ask, "NotebookInstances", rows, NOTEBOOK_SUMMARY, "NotebookInstanceStatus")
-
-
-def describe_notebook_instance(ask: Ask) -> dict[str, Any]:
-    if ask.params["NotebookInstanceName"] not in ask.here.notebooks:
-        raise Refused("ValidationException", "RecordNotFound")
-    return _notebook_now(ask, ask.params["NotebookInstanceName"])
-
-
-def stop_notebook_instance(ask: Ask) -> dict[str, Any]:
-    """Ends the present run. Its owner's later habits end with it: nobody starts it again by itself."""
-    name = _notebook_in(ask, "InService")
-    past = [run for run in ask.here.notebook_runs[name] if run[0] <= ask.now]
-    ask.here.notebook_runs[name] = [*past[:-1], (past[-1][0], ask.now)]
-    return {}
-
-
-def start_notebook_instance(ask: Ask) -> dict[str, Any]:
-    name = _notebook_in(ask, "Stopped")
-    past = [run for run in ask.here.notebook_runs.get(name, []) if run[0] <= ask.now]
-    ask.here.notebook_runs[name] = [*past, (ask.now, None)]
-    return {}
 
 
 def list_monitoring_schedules(ask: Ask) -> dict[str, Any]:
@@ -272,29 +238,6 @@ def _described(job: dict[str, Any] | None, ask: Ask, kind: str, missing: str) ->
     return {key: value for key, value in _now(job, kind, ask.now).items() if not key.startswith("x_")}
 
 
-def _notebook_now(ask: Ask, name: str) -> dict[str, Any]:
-    item = ask.here.notebooks[name]
-    past = [run for run in ask.here.notebook_runs.get(name, []) if run[0] <= ask.now]
-    running = bool(past) and (past[-1][1] is None or past[-1][1] > ask.now)
-    changed = item["CreationTime"] if not past else past[-1][0] if running else past[-1][1]
-    return item | {"NotebookInstanceStatus": "InService" if running else "Stopped", "LastModifiedTime": changed}
-
-
-def _notebook_in(ask: Ask, status: str) -> str:
-    """The name of the notebook asked for, if it is in ``status``."""
-    name = ask.params["NotebookInstanceName"]
-    if name not in ask.here.notebooks:
-        raise Refused("ValidationException", "RecordNotFound")
-    item = _notebook_now(ask, name)
-    if item["NotebookInstanceStatus"] != status:
-        raise Refused(
-            "ValidationException",
-            f"Status ({item['NotebookInstanceStatus']}) not in ([{status}]). "
-            f"Unable to transition for Notebook Instance ({item['NotebookInstanceArn']})",
-        )
-    return name
-
-
 def _schedule(ask: Ask) -> dict[str, Any]:
     name = ask.params["MonitoringScheduleName"]
     if name not in ask.here.schedules:
@@ -329,10 +272,6 @@ HANDLERS: dict[str, Handler] = {
     "Search": search,
     "ListProcessingJobs": list_processing_jobs,
     "DescribeProcessingJob": describe_processing_job,
-    "ListNotebookInstances": list_notebook_instances,
-    "DescribeNotebookInstance": describe_notebook_instance,
-    "StopNotebookInstance": stop_notebook_instance,
-    "StartNotebookInstance": start_notebook_instance,
     "ListMonitoringSchedules": list_monitoring_schedules,
     "DescribeMonitoringSchedule": describe_monitoring_schedule,
     "CreateMonitoringSchedule": create_monitoring_schedule,

@@ -21,6 +21,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from sagekeeper.simulator import (
     alarms,
     bill_delivery,
+    charges,
     cloudwatch,
     cost_explorer,
     cur_reports,
@@ -28,12 +29,18 @@ from sagekeeper.simulator import (
     data_exports,
     free_tier,
     loopback,
+    mlflow_servers,
+    notebook_instances,
     passing,
     pricing_api,
     sagemaker_endpoints,
     sagemaker_models,
     sagemaker_work,
     savings_plans,
+    studio_apps,
+    studio_configs,
+    studio_domains,
+    workspace_charges,
 )
 from sagekeeper.simulator.alarm_watch import keep_up
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
@@ -58,6 +65,11 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_endpoints.HANDLERS, sagemaker_endpoints.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_work.HANDLERS, sagemaker_work.MUTATING),
+    (SageMakerResponse, "sagemaker", notebook_instances.HANDLERS, notebook_instances.MUTATING),
+    (SageMakerResponse, "sagemaker", studio_domains.HANDLERS, studio_domains.MUTATING),
+    (SageMakerResponse, "sagemaker", studio_apps.HANDLERS, studio_apps.MUTATING),
+    (SageMakerResponse, "sagemaker", studio_configs.HANDLERS, studio_configs.MUTATING),
+    (SageMakerResponse, "sagemaker", mlflow_servers.HANDLERS, mlflow_servers.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
@@ -137,6 +149,7 @@ class Simulation:
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
+        charges.MORE_RUNS[:] = [workspace_charges.runs]
         WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
         for response_class, name, handlers, mutating in SERVICES:
             if response_class is not None:

@@ -18,6 +18,7 @@ from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
 from sagekeeper.simulator.watch import Watch
+from sagekeeper.simulator.workspaces import Workspaces
 
 if TYPE_CHECKING:
     from sagekeeper.simulator.worlds.truth import Truth
@@ -100,6 +101,7 @@ class Standing:
     watch: Watch = field(default_factory=Watch)
     savings_plans: dict[str, SavingsPlan] = field(default_factory=dict)
     orders: Orders = field(default_factory=Orders)
+    work: Workspaces = field(default_factory=Workspaces)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""
