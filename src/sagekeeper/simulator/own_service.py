@@ -238,9 +238,13 @@ def _parsed(request: Request, service: str, operation: str, uri: dict[str, Any])
         "url_params": uri,
     }
     try:
-        return dict(parser.parse(told))
+        found = dict(parser.parse(told))
     except (RequestParserError, ValueError, TypeError, AttributeError) as wrong:
         raise Refused("SerializationException", f"The request cannot be read: {wrong}") from wrong
+    # A list that the query does not name comes as an empty one.
+    shape = model.operation_model(operation).input_shape
+    queried = {name for name, item in shape.members.items() if item.serialization.get("location")} if shape else set()
+    return {name: value for name, value in found.items() if value != [] or name not in queried}
 
 
 def _readable(request: Request, service: str, operation: str) -> None:

@@ -27,6 +27,9 @@ from sagekeeper.simulator import (
     cur_reports,
     dashboards,
     data_exports,
+    feature_charges,
+    feature_groups,
+    feature_records,
     free_tier,
     loopback,
     mlflow_servers,
@@ -41,6 +44,7 @@ from sagekeeper.simulator import (
     studio_configs,
     studio_domains,
     workspace_charges,
+    world_metrics,
 )
 from sagekeeper.simulator.alarm_watch import keep_up
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
@@ -70,6 +74,8 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", studio_apps.HANDLERS, studio_apps.MUTATING),
     (SageMakerResponse, "sagemaker", studio_configs.HANDLERS, studio_configs.MUTATING),
     (SageMakerResponse, "sagemaker", mlflow_servers.HANDLERS, mlflow_servers.MUTATING),
+    (SageMakerResponse, "sagemaker", feature_groups.HANDLERS, feature_groups.MUTATING),
+    (None, "sagemaker-featurestore-runtime", feature_records.HANDLERS, feature_records.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
@@ -149,7 +155,10 @@ class Simulation:
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
-        charges.MORE_RUNS[:] = [workspace_charges.runs]
+        charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs]
+        charges.MORE_DAILY[:] = [feature_charges.daily]
+        if feature_charges.SOURCE not in world_metrics.SOURCES:
+            world_metrics.SOURCES.append(feature_charges.SOURCE)
         WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
         for response_class, name, handlers, mutating in SERVICES:
             if response_class is not None:
@@ -157,6 +166,7 @@ class Simulation:
         borrow(self.clock, self.journal)
         # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
         self.world.passing += [passing.bring_up_to, keep_up, retain, partial(bill_delivery.bring_up_to, self.house)]
+        self.world.passing += [passing.bring_up_to, feature_records.bring_up_to, keep_up]
         self._captures.baselines()
 
     def _replay(self) -> None:
