@@ -200,7 +200,7 @@ def test_captures_are_where_and_as_model_monitor_would_find_them(client: Client)
 
 
 def test_an_operation_that_nobody_made_says_so(client: Client) -> None:
-    with pytest.raises(ClientError, match="has no such operation") as caught:
+    with pytest.raises(ClientError, match="does not have the operation ListHubs") as caught:
         client("sagemaker").list_hubs()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 

@@ -366,7 +366,7 @@ def test_wrong_ranges_and_tokens_are_refused(watch: Any, hour: datetime) -> None
 
 
 def test_what_was_put_is_there_after_a_kill(tmp_path: Path) -> None:
-    with start(tmp_path) as account:
+    with start(tmp_path, speed=1000.0) as account:
         client = client_of(account.url)
         at = account.now()
         client.put_metric_data(
@@ -380,9 +380,11 @@ def test_what_was_put_is_there_after_a_kill(tmp_path: Path) -> None:
                 },
             ],
         )
+        put_at = at + timedelta(seconds=1)  # A millisecond of ours is a second there: it was put later than that.
         account.process.kill()
         account.process.wait()
     with start(tmp_path) as account:
+        assert account.now() >= put_at
         begin = at.replace(second=0, microsecond=0)
         stats = ("SampleCount", "Sum", "Minimum", "Maximum")
         queries = [query(stat.lower(), "v", stat, namespace="kept") for stat in stats]
