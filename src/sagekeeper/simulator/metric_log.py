@@ -2,7 +2,8 @@
 
 A record is a frame (length, checksum) around a JSON line and raw columns. A metric's name is written once, then it is a
 number: a datapoint costs 16 bytes. The journal would keep every request as text, and in memory too. A record cut by a
-crash was never answered: it is cut off. Records carry their simulated time, so that a restart puts them between the journal's entries.
+crash was never answered: it is cut off. Records carry their simulated time, so that a restart puts them between the
+journal's entries.
 """
 
 from __future__ import annotations
