@@ -21,6 +21,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from sagekeeper.simulator import (
     alarms,
     bill_delivery,
+    budget_watch,
+    budgets,
     charges,
     cloudwatch,
     cost_explorer,
@@ -80,6 +82,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (CloudWatchResponse, "cloudwatch", dashboards.HANDLERS, dashboards.MUTATING),
+    (None, "budgets", budgets.HANDLERS, budgets.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
     (None, "pricing", pricing_api.HANDLERS, set()),
     (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
@@ -109,6 +112,7 @@ class Simulation:
         self.clock = SimulatedClock(state / "clock.json", self._origin["now"], speed, *done)
         self._metrics = MetricLog(state / "metrics.bin")
         self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
+        self._outbox = state / "outbox"
         self._captures = Captures(self.world, self._origin["now"])
         self._aws = Borrowed(Complete(DomainDispatcherApplication(create_backend_app)), self.journal, self.clock)
         self._own = OwnServices(self.house, [service[1:] for service in SERVICES if service[0] is None])
@@ -165,8 +169,9 @@ class Simulation:
                 install(response_class, name, handlers, mutating, self.house)
         borrow(self.clock, self.journal)
         # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
-        self.world.passing += [passing.bring_up_to, keep_up, retain, partial(bill_delivery.bring_up_to, self.house)]
-        self.world.passing += [passing.bring_up_to, feature_records.bring_up_to, keep_up]
+        self.world.passing += [passing.bring_up_to, feature_records.bring_up_to, keep_up, retain]
+        self.world.passing.append(partial(bill_delivery.bring_up_to, self.house))
+        self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
         self._captures.baselines()
 
     def _replay(self) -> None:

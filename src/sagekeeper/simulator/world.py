@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sagekeeper.simulator.bill_orders import Orders
+from sagekeeper.simulator.budget_book import BudgetBook
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
@@ -100,6 +101,7 @@ class Standing:
     price_changes: list[PriceChange] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
     savings_plans: dict[str, SavingsPlan] = field(default_factory=dict)
+    budgets: BudgetBook = field(default_factory=BudgetBook)
     orders: Orders = field(default_factory=Orders)
     work: Workspaces = field(default_factory=Workspaces)
 
