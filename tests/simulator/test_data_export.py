@@ -415,7 +415,8 @@ def test_what_was_delivered_is_there_again_after_a_restart(tmp_path: Path) -> No
         made("s3").create_bucket(Bucket="bills")
         export = order(query_of(FOCUS, TIME_GRANULARITY="DAILY"), overwrite=False)
         made("bcm-data-exports").create_export(Export=export)
-        running.advance(days=3)
+        for _ in range(6):
+            running.advance(hours=12)
         before = state(running.url)
     with start(tmp_path, speed=0.001) as running:
         assert state(running.url) == before

@@ -23,7 +23,7 @@ from sagekeeper.simulator.bill_orders import HOME, TAKES, Order, Run
 from sagekeeper.simulator.cur_export import Delivered, report_files
 from sagekeeper.simulator.data_export import export_files, read_query
 from sagekeeper.simulator.operations import House
-from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER, Standing, World
+from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER, Standing
 
 MISSING, DENIED = "MISSING", "DENIED"
 WRITERS = ("billingreports.amazonaws.com", "bcm-data-exports.amazonaws.com")
@@ -31,9 +31,9 @@ MONTHS_LOOKED_AT = 3
 """Closed months that each run looks at again; an older one only when a correction of it was posted."""
 
 
-def bring_up_to(house: House, world: World, now: datetime) -> None:
+def bring_up_to(house: House, now: datetime) -> None:
     """Deliver whatever has become due."""
-    for (_, region), here in list(world.standing.items()):
+    for (_, region), here in list(house.world.standing.items()):
         if region != HOME:
             continue
         for order in (*here.orders.reports.values(), *here.orders.exports.values()):

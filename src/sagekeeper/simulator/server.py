@@ -170,7 +170,6 @@ class Simulation:
         borrow(self.clock, self.journal)
         # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
         self.world.passing += [passing.bring_up_to, feature_records.bring_up_to, keep_up, retain]
-        self.world.passing.append(partial(bill_delivery.bring_up_to, self.house))
         self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
         self._captures.baselines()
 
@@ -183,6 +182,7 @@ class Simulation:
                 put.upto(at)
                 self.world.until(at)
                 self._captures.bring_up_to(at)
+                bill_delivery.bring_up_to(self.house, at)
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
                     ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
@@ -212,6 +212,8 @@ class Simulation:
             if hour != self._hour:
                 self._captures.bring_up_to(now)
                 self._hour = hour
+            # Bills come last: they hold what all of the above has done by then.
+            bill_delivery.bring_up_to(self.house, now)
 
 
 def serve(
