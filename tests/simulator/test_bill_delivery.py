@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from moto.s3.models import s3_backends
 
+from sagekeeper.simulator.bill_bridge import whole_lines
 from sagekeeper.simulator.bill_delivery import MISSING, bring_up_to, problem
 from sagekeeper.simulator.bill_orders import Order
 from sagekeeper.simulator.meter import Meter
@@ -137,3 +140,25 @@ def test_a_bucket_that_lets_billing_in_can_be_written_to(ordered: Ordered) -> No
         bucket.policy = json.dumps({"Statement": [statement | {"Principal": {"Service": service}}]}).encode()
         assert problem(PAYER, "asked") == found
     assert problem(PAYER, "nobodys") == MISSING
+
+
+def test_by_the_hour_a_day_has_its_hours_and_the_same_sum(ordered: Ordered) -> None:
+    house = ordered("hours")
+    first, last = datetime(2026, 11, 3, tzinfo=UTC).date(), datetime(2026, 11, 4, tzinfo=UTC).date()
+    days, hours = (whole_lines(house, first, last, CREATED, step) for step in ("day", "hour"))
+    endpoint = days.filter(pl.col("usage_type").str.contains("Host:ml")).row(0, named=True)
+    same = hours.filter((pl.col("resource_id") == endpoint["resource_id"]) & (pl.col("day") == endpoint["day"]))
+    one = same.filter(pl.col("usage_type") == endpoint["usage_type"]).sort("start")
+    assert one.height == 24
+    assert set(one["end"] - one["start"]) == {timedelta(hours=1)}
+    assert one["cost"].sum() == pytest.approx(endpoint["cost"])
+    assert hours["cost"].sum() == pytest.approx(days["cost"].sum(), abs=1e-7)
+
+
+def test_an_hourly_report_has_lines_of_an_hour(ordered: Ordered) -> None:
+    house = ordered("hourly", TimeUnit="HOURLY")
+    bring_up_to(house, CREATED + timedelta(days=1))
+    file = s3_backends[PAYER]["aws"].get_bucket("hourly").keys[NOVEMBER_FILE]
+    rows = pl.read_parquet(io.BytesIO(file.value)).filter(pl.col("line_item_line_item_type") == "Usage")
+    lengths = rows["line_item_usage_end_date"] - rows["line_item_usage_start_date"]
+    assert set(lengths) == {timedelta(hours=1)}

@@ -6,10 +6,13 @@ plans. To be dropped with the first meter that states them.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from datetime import date, datetime
 
 import polars as pl
 
+from sagekeeper.simulator.meter import ARRIVAL_LAG
 from sagekeeper.simulator.operations import House
 
 CODES = {
@@ -20,11 +23,38 @@ CODES = {
 KEY = ("day", "account", "region", "service", "usage_type", "operation", "record_type", "resource_id", "tags")
 
 
-def whole_lines(house: House, first: date, last: date, now: datetime, _step: str) -> pl.DataFrame:
+HOURS = range(24)
+SPLIT = ("quantity", "list_cost", "cost", "net_cost", "amortized", "net_amortized")
+
+
+def whole_lines(house: House, first: date, last: date, now: datetime, step: str) -> pl.DataFrame:
     """Lines of [first, last] as seen at ``now``."""
-    lines = house.meter.lines(first, last, now)
-    if "line_id" in lines.columns:
-        return lines
+    ask: Callable[..., pl.DataFrame] = house.meter.lines
+    if "step" in inspect.signature(ask).parameters:
+        return ask(first, last, now, step=step)
+    lines = _completed(ask(first, last, now))
+    return _by_hour(lines, now) if step == "hour" else lines
+
+
+def _by_hour(lines: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Use of a day, evenly over the hours of it that have arrived; their sum is the day's to the last digit."""
+    used = lines.filter(pl.col("record_type") == "Usage")
+    arrived = ((pl.lit(now - ARRIVAL_LAG) - pl.col("start")).dt.total_hours() + 1).clip(1, len(HOURS))
+    hours = used.with_columns(
+        arrived.alias("hours"), pl.int_ranges(0, arrived).alias("hour"), pl.col("line_id").alias("of")
+    ).explode("hour", empty_as_null=True)
+    share = [pl.col("hour") / pl.col("hours"), (pl.col("hour") + 1) / pl.col("hours")]
+    begin = pl.col("start") + pl.duration(hours=pl.col("hour"))
+    cut = hours.with_columns(
+        *(((pl.col(name) * share[1]).round(10) - (pl.col(name) * share[0]).round(10)).round(10) for name in SPLIT),
+        begin.alias("start"),
+        (begin + pl.duration(hours=1)).alias("end"),
+        (pl.col("of") + "-" + pl.col("hour").cast(pl.String)).alias("line_id"),
+    ).select(lines.columns)
+    return pl.concat([cut, lines.filter(pl.col("record_type") != "Usage")])
+
+
+def _completed(lines: pl.DataFrame) -> pl.DataFrame:
     start = pl.col("day").cast(pl.Datetime("us", "UTC"))
     instance = pl.col("usage_type").str.extract(r"(ml\.[a-z0-9-]+\.[a-z0-9]+)")
     unit = (

@@ -28,7 +28,7 @@ from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER, Standing
 MISSING, DENIED = "MISSING", "DENIED"
 WRITERS = ("billingreports.amazonaws.com", "bcm-data-exports.amazonaws.com")
 MONTHS_LOOKED_AT = 3
-"""Closed months that each run looks at again; an older one only when a correction of it was posted."""
+"""Closed months that each run looks at again: corrections are posted within weeks."""
 
 
 def bring_up_to(house: House, now: datetime) -> None:
@@ -101,14 +101,17 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
     while months[-1] > oldest and len(months) <= MONTHS_LOOKED_AT:
         months.append(_previous(months[-1]))
     looked_at = [period for period in sorted(months) if period == opened or _refreshed(order, period, books.now)]
-    step = "hour" if _grain(order) == "HOURLY" else "day"
-    whole = whole_lines(house, looked_at[0], _previous_day(following(opened)), books.now, step)
+    whole = whole_lines(house, looked_at[0], _previous_day(following(opened)), books.now, "day")
     for period in looked_at:
         lines = whole.filter(pl.col("period") == period)
         state = _state(lines, books, period)
-        if period == opened or order.states.get(period) != state:
-            order.states[period] = state
-            yield period, lines
+        if period != opened and order.states.get(period) == state:
+            continue
+        order.states[period] = state
+        if _grain(order) == "HOURLY":
+            last = _previous_day(following(period))
+            lines = whole_lines(house, period, last, books.now, "hour").filter(pl.col("period") == period)
+        yield period, lines
 
 
 def _state(lines: pl.DataFrame, books: Books, period: date) -> str:
