@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import retain
 from sagekeeper.simulator.metric_read import points_of
-from sagekeeper.simulator.metric_statistics import parsed, per_period
+from sagekeeper.simulator.metric_statistics import Samples, parsed, per_period
 from sagekeeper.simulator.metric_store import Block, Key, MetricStore
 from sagekeeper.simulator.world import PAYER, World
 
@@ -79,6 +79,27 @@ def test_roll_up_changes_no_statistic_of_the_periods_that_can_still_be_asked_for
     store.roll_up(NOW)
     after = [per_period(*store.read(KEY, None), parsed(name), **asked) for name in ("Sum", "p90", "tm50")]  # type: ignore[arg-type]
     np.testing.assert_allclose(before, after)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(NOW - 10 * 86_400, NOW), st.integers(0, 3)), min_size=1))
+def test_a_roll_up_every_day_ends_as_one_at_the_end(rows: list) -> None:
+    daily, once = MetricStore(), MetricStore()
+    at, value = (list(column) for column in zip(*rows, strict=True))
+    for store in (daily, once):
+        store.put(block(at, value), NOW)
+    for day in range(80):
+        daily.roll_up(NOW + 86_400 * day)
+    once.roll_up(NOW + 86_400 * 79)
+    each, whole = daily.read(KEY, None)[0], once.read(KEY, None)[0]
+    assert (np.diff(each.at) >= 0).all()
+    assert written_out(each) == written_out(whole)
+
+
+def written_out(samples: Samples) -> list[tuple[int, float]]:
+    times = np.ones(len(samples.at)) if samples.times is None else samples.times
+    rows = zip(samples.at.tolist(), samples.value.tolist(), times.astype(int).tolist(), strict=True)
+    return sorted((at, value) for at, value, count in rows for _ in range(count))
 
 
 def test_roll_up_merges_equal_values_coarsens_times_and_forgets_after_455_days() -> None:

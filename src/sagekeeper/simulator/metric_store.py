@@ -160,15 +160,23 @@ def _coarse(at: Ints, now: float) -> Ints:
 
 
 def _rolled_up(samples: Samples, now: float) -> tuple[Any, ...]:
-    keep = samples.at > now - KEPT_S
-    at, value = _coarse(samples.at[keep], now), samples.value[keep]
-    count: Floats = np.ones(len(at)) if samples.times is None else samples.times[keep]
+    """Only what moves is sorted and merged again: on most days that is little of a large store."""
+    kept = tuple(column[np.searchsorted(samples.at, now - KEPT_S, side="right") :] for column in _columns(samples))
+    at = kept[0]
+    coarse = _coarse(at, now)
+    moved = np.flatnonzero(coarse != at)
+    if not len(moved):
+        return kept
+    first, end = int(np.searchsorted(at, coarse[moved[0]])), int(moved[-1]) + 1
+    middle = _merged(coarse[first:end], *(column[first:end] for column in kept[1:]))
+    return _joined([tuple(column[:first] for column in kept), middle, tuple(column[end:] for column in kept)])
+
+
+def _merged(at: Ints, value: Floats, times: Floats | None = None) -> tuple[Any, ...]:
+    """Equal values at one time become one, with a count."""
+    count = np.ones(len(at)) if times is None else times
     order = np.lexsort((value, at))
     at, value, count = at[order], value[order], count[order]
-    if not len(at):
-        return _NOTHING
     fresh = np.concatenate([[True], (np.diff(at) > 0) | (np.diff(value) != 0)])
     merged = np.add.reduceat(count, np.flatnonzero(fresh))
-    if (merged == 1).all():
-        return at[fresh], value[fresh]
-    return at[fresh], value[fresh], merged
+    return (at[fresh], value[fresh]) if (merged == 1).all() else (at[fresh], value[fresh], merged)
