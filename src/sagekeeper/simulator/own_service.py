@@ -13,6 +13,8 @@ import base64
 import hashlib
 import io
 import json
+import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ from werkzeug.exceptions import NotFound
 from sagekeeper.simulator.journal import resource_of
 from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check
 
+FAILED = "The request processing has failed because of an unknown error."
 DEFAULT_REGION = "us-east-1"
 CBOR = "smithy-rpc-v2-cbor"
 CBOR_HEADERS = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
@@ -97,6 +100,9 @@ class OwnServices:
             return serialized(service, operation, self._done(request, service, operation, uri, handler))
         except Refused as refused:
             return serialized(service, operation, refused)
+        except Exception:  # noqa: BLE001 (our own mistake: the client is answered as by AWS, the operator sees why)
+            traceback.print_exc(file=sys.stderr)
+            return serialized(service, operation, Refused("InternalFailure", FAILED))._replace(status=500)
 
     def _done(
         self, request: Request, service: str, operation: str, uri: dict[str, Any], handler: Handler

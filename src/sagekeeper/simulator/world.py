@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sagekeeper.simulator.advice_book import AdviceBook
 from sagekeeper.simulator.bill_orders import Orders
 from sagekeeper.simulator.budget_book import BudgetBook
 from sagekeeper.simulator.commitments import SavingsPlan
@@ -102,6 +103,7 @@ class Standing:
     watch: Watch = field(default_factory=Watch)
     savings_plans: dict[str, SavingsPlan] = field(default_factory=dict)
     budgets: BudgetBook = field(default_factory=BudgetBook)
+    advice: AdviceBook = field(default_factory=AdviceBook)
     orders: Orders = field(default_factory=Orders)
     work: Workspaces = field(default_factory=Workspaces)
 
