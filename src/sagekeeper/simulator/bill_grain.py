@@ -41,6 +41,8 @@ class Books:
 
 def at_grain(lines: pl.DataFrame, grain: str, *, resources: bool) -> pl.DataFrame:
     """Lines added up to ``grain`` (HOURLY: as they are; DAILY, MONTHLY)."""
+    if grain == "HOURLY" and resources:
+        return lines
     if not resources:
         lines = lines.with_columns(pl.lit(None, pl.String).alias("resource_id"))
     begins = {"DAILY": pl.col("start").dt.truncate("1d"), "MONTHLY": pl.col("start").dt.truncate("1mo")}.get(grain)

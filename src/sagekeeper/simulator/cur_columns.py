@@ -101,8 +101,7 @@ def snake(name: str) -> str:
 
 def _identity_and_bill(lines: pl.DataFrame, books: Books) -> list[pl.Expr]:
     ends = {period: following(period) for period in lines["period"].unique().to_list()}
-    clock = "%Y-%m-%dT%H:%M:%SZ"
-    interval = pl.col("start").dt.strftime(clock) + "/" + pl.col("end").dt.strftime(clock)
+    interval = pl.concat_str(_clock(lines, "start"), pl.lit("/"), _clock(lines, "end"))
     kind = pl.col("record_type")
     bill_type = (
         pl.when(kind == "Refund")
@@ -123,6 +122,13 @@ def _identity_and_bill(lines: pl.DataFrame, books: Books) -> list[pl.Expr]:
         pl.col("period").cast(TIME).alias("bill_billing_period_start_date"),
         pl.col("period").replace_strict(ends, return_dtype=pl.Date).cast(TIME).alias("bill_billing_period_end_date"),
     ]
+
+
+def _clock(lines: pl.DataFrame, name: str) -> pl.Expr:
+    """Moments as text. There are as many as hours: each is written once."""
+    moments = lines.select(pl.col(name).unique())
+    texts = moments.select(pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return pl.col(name).replace_strict(moments[name], texts[name], return_dtype=pl.String)
 
 
 def _line_item(books: Books) -> list[pl.Expr]:
