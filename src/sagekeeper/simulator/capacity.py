@@ -33,11 +33,19 @@ def in_use(here: Standing, now: datetime) -> Counter[str]:
 
 def refuse_over_quota(ask: Ask, more: Counter[str]) -> None:
     """ResourceLimitExceeded where ``more`` instances do not fit."""
-    used = in_use(ask.here, ask.now)
+    refusal = over_quota(ask.here, more, ask.now)
+    if refusal:
+        raise Refused("ResourceLimitExceeded", refusal)
+
+
+def over_quota(here: Standing, more: Counter[str], now: datetime) -> str:
+    """AWS's words where so many more instances do not fit into a quota; empty where they do."""
+    used = in_use(here, now)
     for kind, delta in more.items():
-        most = ask.here.hosting.quota(kind)
+        most = here.hosting.quota(kind)
         if delta > 0 and used[kind] + delta > most:
-            raise Refused("ResourceLimitExceeded", QUOTA.format(kind=kind, most=most, used=used[kind], delta=delta))
+            return QUOTA.format(kind=kind, most=most, used=used[kind], delta=delta)
+    return ""
 
 
 def is_short(here: Standing, kinds: set[str], now: datetime) -> bool:

@@ -19,7 +19,7 @@ import polars as pl
 
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import Component, PriceBook
-from sagekeeper.simulator import traffic
+from sagekeeper.simulator import demand
 from sagekeeper.simulator.hosting import memory_gb
 from sagekeeper.simulator.world import FOREVER, Standing, Surge, stretches
 
@@ -172,7 +172,7 @@ def _requests(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]
         found = {(item.variant["VariantName"], memory_gb(item.variant)) for life in lives for item in stretches(life)}
         price = _unit("endpoint_data", here.region)
         for variant, size in sorted(found):
-            asked = traffic.requests(here, name, variant, first * DAY, days, DAY, end, memory=size)
+            asked = demand.requests(here, name, variant, first * DAY, days, DAY, end, memory=size)
             family = "ServerlessInf" if size else "Host"
             told = SAGEMAKER, f"{family}:Data-Bytes-Out", "Invoke-Endpoint", arn, tags
             yield Daily(first, asked * GIGABYTES_A_REQUEST, *told, price)

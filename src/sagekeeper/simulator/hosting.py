@@ -83,6 +83,27 @@ class Invoked(NamedTuple):
     seconds: float = 0.0
     cold: int = 0
 
+    def plus(self, more: Invoked) -> Invoked:
+        """Both together."""
+        return Invoked(
+            self.requests + more.requests,
+            self.client_errors + more.client_errors,
+            self.server_errors + more.server_errors,
+            self.latency_us + more.latency_us,
+            self.overhead_us + more.overhead_us,
+            self.seconds + more.seconds,
+            self.cold + more.cold,
+        )
+
+
+class Waiting(NamedTuple):
+    """An asynchronous request of the runtime: its endpoint, and the answer that will lie in S3."""
+
+    endpoint: str
+    at: datetime
+    where: str
+    answer: bytes
+
 
 @dataclass
 class Hosting:
@@ -98,8 +119,10 @@ class Hosting:
     components: dict[str, list[Component]] = field(default_factory=dict)
     invoked: dict[tuple[str, str], dict[int, Invoked]] = field(default_factory=dict)
     """By endpoint and variant (or ``component:NAME``), by minute since 1970."""
-    queued: dict[str, list[datetime]] = field(default_factory=dict)
-    """Asynchronous requests that came through the runtime, by endpoint."""
+    waiting: list[Waiting] = field(default_factory=list)
+    """Asynchronous requests for which there was no instance yet."""
+    loaded: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    """By endpoint: which models were asked for, and when last."""
 
     def quota(self, kind: str) -> int:
         """How many instances of a type may stand on endpoints."""

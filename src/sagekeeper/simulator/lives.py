@@ -69,6 +69,8 @@ class Scaled(NamedTuple):
     of: int = 0
     ready: datetime | None = None
     serverless: dict[str, Any] | None = None
+    managed: bool = False
+    """Done for inference components: the endpoint stays InService."""
 
 
 @dataclass
@@ -88,6 +90,7 @@ class Life:
     """Instances that were asked for, and when, and did not come."""
     maintained: tuple[datetime, datetime] | None = None
     kept: tuple[Any, list[Stretch]] | None = field(default=None, repr=False, compare=False)
+    states: dict[int, tuple[Any, States]] = field(default_factory=dict, repr=False, compare=False)
 
     def serving(self, at: datetime) -> int:
         """The number of the configuration that the endpoint stands on at a moment, whatever is on its way."""
@@ -121,6 +124,10 @@ class Setting(NamedTuple):
     serverless: dict[str, Any] | None
 
 
+States = list[tuple[datetime, dict[str, Setting]]]
+"""From when on how each variant is set."""
+
+
 class Stretch(NamedTuple):
     """One variant, unchanged from ``start`` to ``stop``: its instances and its share of the endpoint's requests.
 
@@ -152,15 +159,26 @@ def status_of(life: Life, now: datetime) -> str:
         ("UpdateRollbackFailed", last is not None and last.outcome == "stuck"),
         ("SystemUpdating", kept is not None and kept[0] <= now < kept[1]),
         ("Creating", first and life.settled is not None and now < life.settled),
-        ("Updating", any(item.ready is not None and item.at <= now < item.ready for item in life.scaled[-20:])),
+        ("Updating", any(_scaling(item, now) for item in life.scaled[-20:])),
     )
     return next((name for name, so in states if so), "InService")
+
+
+def _scaling(item: Scaled, now: datetime) -> bool:
+    return item.ready is not None and not item.managed and item.at <= now < item.ready
 
 
 def stretches(life: Life) -> list[Stretch]:
     """What ran, from when to when, over a life. Kept until the life changes."""
     last = life.deployed[-1].plan
-    key = (len(life.deployed), len(life.scaled), life.deleted, life.failed, last and (last.outcome, last.done))
+    key = (
+        len(life.deployed),
+        len(life.scaled),
+        life.scaled[-1:],
+        life.deleted,
+        life.failed,
+        last and (last.outcome, last.done),
+    )
     if life.kept is None or life.kept[0] != key:
         life.kept = (key, _made(life))
     return life.kept[1]
@@ -217,14 +235,21 @@ def _fleet(
     return found
 
 
-def _states(life: Life, number: int) -> list[tuple[datetime, dict[str, Setting]]]:
-    """The settings of all variants of one configuration, at its start and after each change."""
+def _states(life: Life, number: int) -> States:
+    """The settings of all variants of one configuration, at its start and after each change. Kept until one more."""
+    key = (len(life.scaled), life.scaled[-1:])
+    if number not in life.states or life.states[number][0] != key:
+        life.states[number] = (key, _listed(life, number))
+    return life.states[number][1]
+
+
+def _listed(life: Life, number: int) -> States:
     deployed = life.deployed[number]
     variants = [*deployed.config["ProductionVariants"], *deployed.config.get("ShadowProductionVariants", [])]
     now = {item["VariantName"]: _initial(item) for item in variants}
     found = [(deployed.at, dict(now))]
     waiting: list[Scaled] = []
-    for item in [item for item in life.scaled if item.of == number and item.variant in now]:
+    for item in sorted(_of(life, number, now), key=lambda item: item.at):
         waiting = _arrived(waiting, item.at, now, found)
         setting = now[item.variant]
         if item.weight is not None:
@@ -240,6 +265,10 @@ def _states(life: Life, number: int) -> list[tuple[datetime, dict[str, Setting]]
         found.append((item.at, dict(now)))
     _arrived(waiting, FOREVER, now, found)
     return found
+
+
+def _of(life: Life, number: int, variants: dict[str, Setting]) -> list[Scaled]:
+    return [item for item in life.scaled if item.of == number and item.variant in variants]
 
 
 def _arrived(

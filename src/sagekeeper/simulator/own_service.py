@@ -31,6 +31,7 @@ from moto.core.utils import get_service_model
 from moto.iam.models import get_account_id_from
 from werkzeug.exceptions import NotFound
 
+from sagekeeper.simulator.event_stream import CONTENT_TYPE, event_stream
 from sagekeeper.simulator.journal import resource_of
 from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check
 
@@ -122,7 +123,7 @@ class OwnServices:
                     account=ask.account,
                     region=ask.region,
                     resource=resource_of(params),
-                    parameters=_without_bytes(params),
+                    parameters=without_bytes(params),
                 )
                 ask.here.version += 1
         return answer
@@ -198,6 +199,8 @@ def serialized(service: str, operation: str, result: Any, protocol: str | None =
     if protocol == CBOR:
         return Answer(400, CBOR_HEADERS, _cbor({"__type": result.code, "message": result.message}))
     known = operation if operation in model.operation_names else model.operation_names[0]
+    if isinstance(result, dict) and model.operation_model(known).has_event_stream_output:
+        return _streamed(model.operation_model(known).output_shape, result)
     form = get_serializer_class(service, protocol)
     made = form(model.operation_model(known), value_picker=DefaultAttributePicker()).serialize(result)
     body = made["body"].encode() if isinstance(made["body"], str) else bytes(made["body"] or b"")
@@ -277,6 +280,18 @@ def _check(service: str, operation: str, params: dict[str, Any]) -> None:
         raise Refused(code, refused.message) from refused
 
 
+def _streamed(shape: Any, result: dict[str, Any]) -> Answer:
+    """An answer whose body comes in parts: the other members are headers."""
+    [member] = [name for name, about in shape.members.items() if about.type_name == "structure"]
+    event = next(iter(shape.members[member].members))
+    told = {
+        about.serialization["name"]: str(result[name])
+        for name, about in shape.members.items()
+        if about.serialization.get("location") == "header" and result.get(name)
+    }
+    return Answer(200, told | {"Content-Type": CONTENT_TYPE}, event_stream(event, result[member]))
+
+
 @lru_cache(maxsize=64)
 def _protocol(service: str) -> str:
     """The one that boto3 speaks to the service."""
@@ -294,9 +309,10 @@ def _request_id(*told: Any) -> str:
     return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
 
 
-def _without_bytes(found: Any) -> Any:
+def without_bytes(found: Any) -> Any:
+    """Parameters as the journal keeps them; `typed` reads them back."""
     if isinstance(found, dict):
-        return {key: _without_bytes(item) for key, item in found.items()}
+        return {key: without_bytes(item) for key, item in found.items()}
     if isinstance(found, list):
-        return [_without_bytes(item) for item in found]
+        return [without_bytes(item) for item in found]
     return base64.b64encode(found).decode() if isinstance(found, bytes) else found

@@ -7,11 +7,16 @@ on the state and on time only, so a replayed journal leads to the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sagekeeper.simulator.alarm_evaluation import in_alarm
+from sagekeeper.simulator.alarm_state import Alarm
+from sagekeeper.simulator.alarm_watch import keep_up
 from sagekeeper.simulator.lives import status_of
 from sagekeeper.simulator.rollouts import watch
+from sagekeeper.simulator.runtime import work_off
+from sagekeeper.simulator.scaling_run import alarm_rings, next_schedule, run_schedule
 from sagekeeper.simulator.world import Standing, World
 
 
@@ -20,6 +25,24 @@ def bring_up_to(world: World, now: datetime) -> None:
     for here in list(world.standing.values()):
         for name in sorted(here.hosting.under_way):
             _watch(here, name, now)
+        while here.scaling.actions and (found := next_schedule(here, now)) is not None:
+            # What alarms did before a schedule's time comes before it.
+            keep_up(world, found[0])
+            run_schedule(here, found[1], found[0])
+    keep_up(world, now)
+    for here in list(world.standing.values()):
+        if here.hosting.waiting:
+            work_off(here, now)
+
+
+def scaling_of(world: World) -> Callable[[Alarm, str, datetime], None]:
+    """What alarms call for actions of Application Auto Scaling."""
+
+    def act(alarm: Alarm, state: str, at: datetime) -> None:
+        _, _, _, region, account, *_ = alarm.arn.split(":")
+        alarm_rings(world.at(account, region), alarm, state, at)
+
+    return act
 
 
 def _watch(here: Standing, name: str, now: datetime) -> None:

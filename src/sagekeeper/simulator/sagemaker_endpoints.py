@@ -16,6 +16,7 @@ from sagekeeper.simulator.lives import SETTLE, Deployed, Life, Scaled, Step, sta
 from sagekeeper.simulator.operations import Ask, Handler, Refused
 from sagekeeper.simulator.rollouts import NO_CAPACITY, creation, plan_of, refuse_wrong, turn
 from sagekeeper.simulator.sagemaker_models import found, tag
+from sagekeeper.simulator.scalable import scale
 from sagekeeper.simulator.world import Traffic
 
 RETAINED = {"DesiredInstanceCount", "DesiredWeight", "DataCaptureConfig"}
@@ -96,26 +97,9 @@ def update_endpoint_weights_and_capacities(ask: Ask) -> dict[str, Any]:
             more[variants[item["VariantName"]]["InstanceType"]] += item["DesiredInstanceCount"] - setting.wanted
     refuse_over_quota(ask, more)
     for item in wishes:
-        scale(ask, life, item["VariantName"], item.get("DesiredInstanceCount"), item)
+        _grant(ask, life, number, variants[item["VariantName"]], item)
     life.modified = ask.now
     return {"EndpointArn": ask.here.arn("endpoint", name)}
-
-
-def scale(ask: Ask, life: Life, variant: str, instances: int | None, wish: dict[str, Any]) -> bool:
-    """Write a scaling into the history; where AWS has no instances, only that it was tried. False then."""
-    number = life.serving(ask.now)
-    told = next(item for item in life.deployed[number].config["ProductionVariants"] if item["VariantName"] == variant)
-    setting = life.setting(number, told, ask.now)
-    serverless = None
-    if wish.get("ServerlessUpdateConfig"):
-        serverless = (setting.serverless or {}) | wish["ServerlessUpdateConfig"]
-    if instances is not None and instances > setting.wanted and is_short(ask.here, {told["InstanceType"]}, ask.now):
-        instances = None
-        life.trouble = ask.now, NO_CAPACITY
-    changes = (instances is not None and instances != setting.wanted) or serverless is not None
-    ready = ask.now + SETTLE if changes else None
-    life.scaled.append(Scaled(ask.now, variant, instances, wish.get("DesiredWeight"), number, ready, serverless))
-    return instances is not None
 
 
 def delete_endpoint(ask: Ask) -> dict[str, Any]:
@@ -152,6 +136,18 @@ def list_endpoints(ask: Ask) -> dict[str, Any]:
     ]
     part, more = listed(rows, ask.params, "EndpointName", "EndpointStatus")
     return {"Endpoints": part} | more
+
+
+def _grant(ask: Ask, life: Life, number: int, variant: dict[str, Any], wish: dict[str, Any]) -> None:
+    name, count = variant["VariantName"], wish.get("DesiredInstanceCount")
+    setting = life.setting(number, variant, ask.now)
+    if wish.get("ServerlessUpdateConfig"):
+        told = (setting.serverless or {}) | wish["ServerlessUpdateConfig"]
+        life.scaled.append(Scaled(ask.now, name, None, None, number, ask.now + SETTLE, told))
+    if wish.get("DesiredWeight") is not None:
+        life.scaled.append(Scaled(ask.now, name, None, wish["DesiredWeight"], number))
+    if count is not None and count != setting.wanted:
+        scale(ask.here, life, variant, count, ask.now)
 
 
 def _retained(ask: Ask, life: Life, number: int, document: dict[str, Any], kept: set[str]) -> list[Scaled]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,9 @@ from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sagekeeper.simulator import (
+    alarm_actions,
     alarms,
+    autoscaling,
     bill_delivery,
     budget_watch,
     budgets,
@@ -34,12 +37,15 @@ from sagekeeper.simulator import (
     feature_groups,
     feature_records,
     free_tier,
+    hosting_metrics,
     loopback,
     mlflow_servers,
     notebook_instances,
     optimization_hub,
     passing,
     pricing_api,
+    runtime,
+    sagemaker_components,
     sagemaker_endpoints,
     sagemaker_models,
     sagemaker_work,
@@ -50,7 +56,6 @@ from sagekeeper.simulator import (
     workspace_charges,
     world_metrics,
 )
-from sagekeeper.simulator.alarm_watch import keep_up
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
@@ -60,11 +65,12 @@ from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain, retain
-from sagekeeper.simulator.operations import Ask, Handler, House, install, service_model
+from sagekeeper.simulator.operations import Ask, Handler, House, Refused, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
 from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import World
+from sagekeeper.simulator.world_metrics import SOURCES
 from sagekeeper.simulator.worlds import WORLDS
 
 DEFAULT_NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -87,6 +93,9 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (None, "budgets", budgets.HANDLERS, budgets.MUTATING),
     (None, "compute-optimizer", compute_optimizer.HANDLERS, compute_optimizer.MUTATING),
     (None, "cost-optimization-hub", optimization_hub.HANDLERS, optimization_hub.MUTATING),
+    (SageMakerResponse, "sagemaker", sagemaker_components.HANDLERS, sagemaker_components.MUTATING),
+    (None, "sagemaker-runtime", runtime.HANDLERS, runtime.MUTATING),
+    (None, "application-autoscaling", autoscaling.HANDLERS, autoscaling.MUTATING),
     (None, "freetier", free_tier.HANDLERS, set()),
     (None, "pricing", pricing_api.HANDLERS, set()),
     (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
@@ -172,9 +181,12 @@ class Simulation:
             if response_class is not None:
                 install(response_class, name, handlers, mutating, self.house)
         borrow(self.clock, self.journal)
-        # Alarms come last: what turned an endpoint round is then already in the metrics that they see.
-        self.world.passing += [passing.bring_up_to, feature_records.bring_up_to, keep_up, retain]
+        alarm_actions.on("autoscaling", passing.scaling_of(self.world))
+        # Alarms come late, within `passing`: what happened by itself is then already in the metrics that they see.
+        self.world.passing += [feature_records.bring_up_to, passing.bring_up_to, retain]
         self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
+        if hosting_metrics.SOURCE not in SOURCES:
+            SOURCES.append(hosting_metrics.SOURCE)
         self._captures.baselines()
 
     def _replay(self) -> None:
@@ -190,7 +202,9 @@ class Simulation:
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
                     ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
-                    handler(ask)
+                    # A refusal that is journalled had an effect: the runtime counts what fails.
+                    with suppress(Refused):
+                        handler(ask)
                     ask.here.version += 1
                 elif entry["sort"] == "request":
                     self._aws.again(entry)

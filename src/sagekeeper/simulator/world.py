@@ -19,6 +19,7 @@ from sagekeeper.simulator.budget_book import BudgetBook
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
+from sagekeeper.simulator.scaling_state import Scaling
 from sagekeeper.simulator.watch import Watch
 from sagekeeper.simulator.workspaces import Workspaces
 
@@ -90,6 +91,7 @@ class Standing:
     traffic: dict[str, Traffic] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     hosting: Hosting = field(default_factory=Hosting)
+    scaling: Scaling = field(default_factory=Scaling)
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     notebook_runs: dict[str, list[tuple[datetime, datetime | None]]] = field(default_factory=dict)
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
