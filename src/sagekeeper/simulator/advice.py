@@ -17,7 +17,7 @@ import polars as pl
 
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.simulator import traffic
+from sagekeeper.simulator import demand
 from sagekeeper.simulator.commitments import COVERED, offered_rate
 from sagekeeper.simulator.lives import Life, status_of, stretches
 from sagekeeper.simulator.operations import Ask, House
@@ -130,7 +130,7 @@ def _idle(here: Standing, now: datetime) -> Iterator[Advice]:
 
 def _asked(here: Standing, name: str, begin: datetime, now: datetime) -> bool:
     first = int(begin.timestamp()) // DAY * DAY
-    return bool(traffic.requests(here, name, None, first, LOOK_BACK_DAYS + 1, DAY, now).sum() > 0)
+    return bool(demand.requests(here, name, None, first, LOOK_BACK_DAYS + 1, DAY, now).sum() > 0)
 
 
 def _cost(here: Standing, life: Life, now: datetime) -> tuple[float, list[dict[str, Any]]]:
