@@ -68,6 +68,10 @@ class Simulator:
         """``traffic`` of an endpoint, ``quota`` or ``capacity`` of an instance type, ``maintenance`` (`hosting_control`)."""
         self._ask("hosting", {"set": what} | given)
 
+    def set_explorer(self, **given: bool) -> None:
+        """Cost Explorer's opt-ins of the organisation: ``hourly``, ``resources``, ``multi_year``."""
+        self._ask("explorer", dict(given))
+
     def truth(self) -> list[dict[str, Any]]:
         """Every incident so far: kind, subject, start, money."""
         return list(self._ask("truth"))

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sagekeeper.core.errors import BadInput
+from sagekeeper.simulator.cost_explorer_opt_in import opt_in
 from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.operations import Handler, House
 from sagekeeper.simulator.world import PAYER, REGIONS, Fault
@@ -39,6 +40,7 @@ class Control:
             ("POST", "incidents"): self._incidents,
             ("GET", "truth"): self._truth,
             ("POST", "hosting"): self._hosting,
+            ("POST", "explorer"): self._explorer,
         }.get((method, route))
         status = "200 OK"
         answer: Any
@@ -119,6 +121,11 @@ class Control:
     def _hosting(self, given: dict[str, Any]) -> dict[str, Any]:
         with self._house.world.lock:
             set_hosting(self._house, given, self._house.clock.now())
+        return {}
+
+    def _explorer(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._house.world.lock:
+            opt_in(self._house, given, self._house.clock.now())
         return {}
 
     def _truth(self, _: dict[str, Any]) -> list[dict[str, Any]]:

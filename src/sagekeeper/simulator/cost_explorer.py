@@ -1,30 +1,43 @@
-"""Cost Explorer's answers, computed from the meter: filters, two group-bys, daily and monthly, pages, AWS's date rules."""
+"""GetCostAndUsage and GetCostAndUsageWithResources: sums of the bill's lines by period and up to two groups.
+
+In: a period, a granularity, metrics, a filter, group-bys. Out: AWS's answer, in pages. Amounts are summed as exact
+decimals, so that the groups of any grouping add up to the ungrouped total to the last digit, and a filter and its Not
+to the whole.
+"""
 
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from sagekeeper.simulator.cost_explorer_dates import Period, period
+from sagekeeper.simulator.cost_explorer_filter import MOST_GROUPS, Reader
+from sagekeeper.simulator.cost_explorer_lines import METRICS, Ledger, Step, explorer_of, ledger
+from sagekeeper.simulator.cost_explorer_named import reader
+from sagekeeper.simulator.cost_explorer_pages import offset_of, token_of
+from sagekeeper.simulator.cost_explorer_sums import in_period, period_of
 from sagekeeper.simulator.meter import FINAL_AFTER
 from sagekeeper.simulator.operations import Ask, Handler, Refused
-from sagekeeper.simulator.world import PAYER
+from sagekeeper.simulator.world import ACCOUNT_NAMES
 
-DIMENSIONS = {
-    "SERVICE": "service",
-    "USAGE_TYPE": "usage_type",
-    "LINKED_ACCOUNT": "account",
-    "REGION": "region",
-    "RECORD_TYPE": "record_type",
-    "OPERATION": "operation",
-    "RESOURCE_ID": "resource_id",
-}
-COSTS = ("UnblendedCost", "AmortizedCost", "BlendedCost", "NetUnblendedCost", "NetAmortizedCost")
 GROUPS_A_PAGE = 2000
-RESOURCE_DAYS = 14
-HISTORY_MONTHS = 14
+METRIC_NAMES = {
+    "".join(part.title() for part in name.split("_")): name
+    for name in (
+        "AMORTIZED_COST",
+        "BLENDED_COST",
+        "NET_AMORTIZED_COST",
+        "NET_UNBLENDED_COST",
+        "NORMALIZED_USAGE_AMOUNT",
+        "UNBLENDED_COST",
+        "USAGE_QUANTITY",
+    )
+}
+USAGE_METRICS = ("UsageQuantity", "NormalizedUsageAmount")
+MIXED = "N/A"
 
 
 def get_cost_and_usage(ask: Ask) -> dict[str, Any]:
@@ -35,167 +48,155 @@ def get_cost_and_usage(ask: Ask) -> dict[str, Any]:
 def get_cost_and_usage_with_resources(ask: Ask) -> dict[str, Any]:
     """The same by resource, for the last 14 days, when grouped or filtered by RESOURCE_ID."""
     wanted = json.dumps([ask.params.get("GroupBy", []), ask.params.get("Filter", {})])
-    if "RESOURCE_ID" not in wanted:
+    if '"RESOURCE_ID"' not in wanted:
         raise Refused("ValidationException", "Filter or group by RESOURCE_ID is required.")
     return _answer(ask, resources=True)
 
 
-def get_dimension_values(ask: Ask) -> dict[str, Any]:
-    """The values a dimension has in a period."""
-    first, last = _period(ask, resources=False)
-    column = DIMENSIONS.get(ask.params["Dimension"])
-    if column is None:
-        return {"DimensionValues": [], "ReturnSize": 0, "TotalSize": 0}
-    lines = _visible(ask, first, last)
-    found = sorted(value for value in lines[column].unique().to_list() if value)
-    return {
-        "DimensionValues": [{"Value": value, "Attributes": {}} for value in found],
-        "ReturnSize": len(found),
-        "TotalSize": len(found),
-    }
-
-
 def _answer(ask: Ask, *, resources: bool) -> dict[str, Any]:
-    params = ask.params
-    first, last = _period(ask, resources=resources)
-    granularity = params.get("Granularity", "MONTHLY")
-    if granularity == "HOURLY":
-        raise Refused("DataUnavailableException", "Hourly granularity is not enabled for this account.")
-    lines = _visible(ask, first, last)
-    if params.get("Filter"):
-        lines = lines.filter(_expression(params["Filter"]))
-    period = (
-        pl.col("day") if granularity == "DAILY" else pl.max_horizontal(pl.col("day").dt.truncate("1mo"), pl.lit(first))
-    )
-    groups = params.get("GroupBy", [])
-    if len(groups) > 2:
-        raise Refused("ValidationException", "Member must have length less than or equal to 2")
-    keys = [_group(item).alias(f"key{number}") for number, item in enumerate(groups)]
-    names = [f"key{number}" for number in range(len(groups))]
-    summed = (
-        lines.with_columns(period.alias("period"), *keys)
-        .group_by("period", *names)
-        .agg(pl.col("cost").sum(), pl.col("quantity").sum())
-        .sort("period", *names)
-    )
-    token = str(params.get("NextPageToken") or "0")
-    if not token.isdigit():
-        raise Refused("ValidationException", "Invalid NextPageToken")
-    start = int(token)
-    part = summed.slice(start, GROUPS_A_PAGE) if groups else summed
-    rows: dict[date, list[dict[str, Any]]] = {}
-    for row in part.to_dicts():
-        rows.setdefault(row["period"], []).append(row)
-    results = []
-    for begin, end in _periods(first, last, granularity):
-        if groups and begin not in rows and (start or start + GROUPS_A_PAGE < summed.height):
-            continue
-        results.append(_result(ask, begin, end, rows.get(begin, []), names, params["Metrics"]))
-    answer: dict[str, Any] = {"ResultsByTime": results, "DimensionValueAttributes": []}
+    params, explorer = ask.params, explorer_of(ask)
+    metrics = _metrics(params.get("Metrics"))
+    groups = params.get("GroupBy") or []
+    if len(groups) > MOST_GROUPS:
+        raise Refused("ValidationException", "The number of group definitions exceeds the limit of 2.")
+    if len({(group.get("Type"), group.get("Key")) for group in groups}) < len(groups):
+        raise Refused("ValidationException", "Group definitions must be different from each other.")
+    asked = period(ask, explorer, resources=resources)
+    start = offset_of(params)
+    step: Step = "hour" if asked.granularity == "HOURLY" else "day"
+    book = ledger(ask, step)
+    summed = _summed(book, reader(ask, book, resources=resources), asked, params.get("Filter"), groups, metrics)
+    answer = _results(ask, asked, summed, metrics, start if groups else 0, bool(groups))
     if groups:
-        answer["GroupDefinitions"] = groups
+        answer["GroupDefinitions"] = [{"Type": group.get("Type", "DIMENSION"), "Key": group["Key"]} for group in groups]
+        answer["DimensionValueAttributes"] = _accounts(summed, groups)
         if start + GROUPS_A_PAGE < summed.height:
-            answer["NextPageToken"] = str(start + GROUPS_A_PAGE)
+            answer["NextPageToken"] = token_of(start + GROUPS_A_PAGE, params)
     return answer
 
 
-def _period(ask: Ask, *, resources: bool) -> tuple[date, date]:
-    start, end = (date.fromisoformat(ask.params["TimePeriod"][key][:10]) for key in ("Start", "End"))
-    if start >= end:
-        raise Refused("ValidationException", "Start date (and hour) should be before end date (and hour)")
-    today = ask.now.date()
-    if start > today:
-        raise Refused("ValidationException", "Start date cannot be after today")
-    oldest = (
-        today - timedelta(days=RESOURCE_DAYS)
-        if resources
-        else (today.replace(day=1) - timedelta(days=31 * (HISTORY_MONTHS - 1))).replace(day=1)
-    )
-    if start < oldest:
-        raise Refused(
-            "ValidationException",
-            f"Data is only available from {oldest}. Start date {start} is beyond the limit of historical data.",
+def _metrics(wanted: list[str] | None) -> dict[str, str]:
+    """The metrics asked for, by the names the answer has them under."""
+    if not wanted:
+        raise Refused("ValidationException", "Metrics is required for this request.")
+    known = METRIC_NAMES | {upper: name for name, upper in METRIC_NAMES.items()}
+    for name in wanted:
+        if name not in known:
+            raise Refused(
+                "ValidationException",
+                f"Unable to process request, metric {name} is invalid. "
+                f"Valid values are {', '.join(METRIC_NAMES.values())}",
+            )
+    # The answer has them as they were asked for.
+    return {name: METRICS[name if name in METRICS else known[name]] for name in wanted}
+
+
+def _summed(
+    book: Ledger,
+    read: Reader,
+    asked: Period,
+    wanted: dict[str, Any] | None,
+    groups: list[dict[str, str]],
+    metrics: dict[str, str],
+) -> pl.DataFrame:
+    """One row per period and group: sums of the metrics' columns, and the unit of the quantities where it is one."""
+    keys = [read.key(group).alias(f"key{number}") for number, group in enumerate(groups)]
+    condition = read.condition(wanted) if wanted else None
+    lines = in_period(book.lines, asked)
+    if condition is not None:
+        lines = lines.filter(condition)
+    names = [f"key{number}" for number in range(len(groups))]
+    columns = sorted(set(metrics.values()))
+    usage = {"quantity", "normalized"} & set(columns)
+    unit = [pl.col("unit").drop_nulls().n_unique().alias("units"), pl.col("unit").drop_nulls().first()] if usage else []
+    return (
+        lines.lazy()
+        .select(period_of(asked).alias("period"), *keys, *columns, *(["unit"] if usage else []))
+        .group_by("period", *names)
+        .agg(*(pl.col(name).sum() for name in columns), *unit)
+        .with_columns(
+            *(pl.col(name).cast(pl.String) for name in names),
+            *(_plain_decimal(pl.col(name)).alias(name) for name in columns),
+            *(
+                [pl.when(pl.col("units") == 1).then(pl.col("unit").cast(pl.String)).otherwise(pl.lit(MIXED))]
+                if usage
+                else []
+            ),
         )
-    return start, min(end, today + timedelta(days=1)) - timedelta(days=1)
+        .sort("period", *names)
+        .collect()
+    )
 
 
-def _visible(ask: Ask, first: date, last: date) -> pl.DataFrame:
-    lines = ask.house.meter.lines(first, last, ask.now)
-    return lines if ask.account == PAYER else lines.filter(pl.col("account") == ask.account)
+def _plain_decimal(amount: pl.Expr) -> pl.Expr:
+    """As AWS writes amounts: no zeros at the end of a fraction."""
+    return amount.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
 
 
-def _expression(wanted: dict[str, Any]) -> pl.Expr:
-    if len(wanted) != 1:
-        raise Refused("ValidationException", "Expression must have exactly one root operator")
-    operator, value = next(iter(wanted.items()))
-    if operator == "And":
-        return pl.all_horizontal([_expression(item) for item in value])
-    if operator == "Or":
-        return pl.any_horizontal([_expression(item) for item in value])
-    if operator == "Not":
-        return ~_expression(value)
-    column = _dimension(value["Key"]) if operator == "Dimensions" else _tag(value["Key"])
-    return column.fill_null("").is_in(value.get("Values", []))
-
-
-def _group(item: dict[str, str]) -> pl.Expr:
-    if item["Type"] == "TAG":
-        return pl.lit(item["Key"] + "$") + _tag(item["Key"]).fill_null("")
-    return _dimension(item["Key"]).fill_null("NoResourceId" if item["Key"] == "RESOURCE_ID" else "")
-
-
-def _dimension(key: str) -> pl.Expr:
-    if key not in DIMENSIONS:
-        raise Refused("ValidationException", f"Dimension {key} is not supported by the simulated account.")
-    return pl.col(DIMENSIONS[key])
-
-
-def _tag(key: str) -> pl.Expr:
-    return pl.col("tags").str.json_path_match(f"$['{key}']")
-
-
-def _periods(first: date, last: date, granularity: str) -> list[tuple[date, date]]:
-    if granularity == "DAILY":
-        return [(first + timedelta(days=n), first + timedelta(days=n + 1)) for n in range((last - first).days + 1)]
-    found, begin = [], first
-    while begin <= last:
-        following = (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
-        found.append((begin, min(following, last + timedelta(days=1))))
-        begin = following
-    return found
-
-
-def _result(
-    ask: Ask, begin: date, end: date, rows: list[dict[str, Any]], names: list[str], metrics: list[str]
+def _results(
+    ask: Ask, asked: Period, summed: pl.DataFrame, metrics: dict[str, str], start: int, grouped: bool
 ) -> dict[str, Any]:
-    estimated = ask.now - FINAL_AFTER < _midnight(ask, end) or begin >= ask.now.date().replace(day=1)
-    result: dict[str, Any] = {
-        "TimePeriod": {"Start": begin.isoformat(), "End": end.isoformat()},
-        "Estimated": estimated,
+    part = summed.slice(start, GROUPS_A_PAGE) if grouped else summed
+    begins = summed["period"]
+    since = begins[start] if grouped and 0 < start < summed.height else None
+    until = begins[start + GROUPS_A_PAGE] if grouped and start + GROUPS_A_PAGE < summed.height else None
+    names = [name for name in part.columns if name.startswith("key")]
+    columns = part.to_dict(as_series=False)
+    units = columns.get("unit", [])
+    amounts = [
+        [
+            {"Amount": amount, "Unit": units[number] if metric_of(metric) == "UsageQuantity" else MIXED}
+            if metric_of(metric) in USAGE_METRICS
+            else {"Amount": amount, "Unit": "USD"}
+            for number, amount in enumerate(columns[column])
+        ]
+        for metric, column in metrics.items()
+    ]
+    found = [dict(zip(metrics, row, strict=True)) for row in zip(*amounts, strict=True)]
+    keys = list(zip(*(columns[name] for name in names), strict=True)) if names else [()] * len(found)
+    rows: dict[datetime, list[dict[str, Any]]] = {}
+    for moment, key, told in zip(columns["period"], keys, found, strict=True):
+        rows.setdefault(moment, []).append({"Keys": list(key), "Metrics": told})
+    nothing = {
+        metric: {"Amount": "0", "Unit": MIXED if metric_of(metric) in USAGE_METRICS else "USD"} for metric in metrics
     }
-    if names:
-        return result | {
-            "Total": {},
-            "Groups": [{"Keys": [row[name] for name in names], "Metrics": _amounts(row, metrics)} for row in rows],
+    results = [
+        {
+            "TimePeriod": {"Start": asked.written(begin), "End": asked.written(end)},
+            "Total": {} if grouped else rows[begin][0]["Metrics"] if begin in rows else nothing,
+            "Groups": rows.get(begin, []) if grouped else [],
+            "Estimated": estimated(begin, end, ask.now),
         }
-    return result | {"Total": _amounts(rows[0] if rows else {"cost": 0.0, "quantity": 0.0}, metrics), "Groups": []}
+        for begin, end in asked.pieces()
+        # A period without charges is on the page where it falls.
+        if begin in rows or ((since is None or begin > since) and (until is None or begin < until))
+    ]
+    return {"ResultsByTime": results, "DimensionValueAttributes": []}
 
 
-def _amounts(row: dict[str, Any], metrics: list[str]) -> dict[str, dict[str, str]]:
-    return {
-        metric: {"Amount": f"{row['cost']:.10f}", "Unit": "USD"}
-        if metric in COSTS
-        else {"Amount": f"{row['quantity']:.10f}", "Unit": "N/A"}
-        for metric in metrics
-    }
+def metric_of(name: str) -> str:
+    """A metric's name in camel case."""
+    return name if name in METRICS else next(camel for camel, upper in METRIC_NAMES.items() if upper == name)
 
 
-def _midnight(ask: Ask, day: date) -> Any:
-    return ask.now.replace(year=day.year, month=day.month, day=day.day, hour=0, minute=0, second=0, microsecond=0)
+def estimated(begin: datetime, end: datetime, now: datetime) -> bool:
+    """Whether the period's charges may still change: its last days are open, or its month is not closed."""
+    return now - FINAL_AFTER < end or (begin.year, begin.month) == (now.year, now.month)
+
+
+def _accounts(summed: pl.DataFrame, groups: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The names of the accounts among the groups."""
+    for number, group in enumerate(groups):
+        if group.get("Key") == "LINKED_ACCOUNT":
+            found = summed[f"key{number}"].unique().sort().to_list()
+            return [
+                {"Value": account, "Attributes": {"description": ACCOUNT_NAMES.get(account, account)}}
+                for account in found
+            ]
+    return []
 
 
 HANDLERS: dict[str, Handler] = {
     "GetCostAndUsage": get_cost_and_usage,
     "GetCostAndUsageWithResources": get_cost_and_usage_with_resources,
-    "GetDimensionValues": get_dimension_values,
 }

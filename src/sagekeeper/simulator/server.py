@@ -30,6 +30,16 @@ from sagekeeper.simulator import (
     cloudwatch,
     compute_optimizer,
     cost_explorer,
+    cost_explorer_anomalies,
+    cost_explorer_categories,
+    cost_explorer_forecast,
+    cost_explorer_monitors,
+    cost_explorer_plan_advice,
+    cost_explorer_reservations,
+    cost_explorer_savings,
+    cost_explorer_tagging,
+    cost_explorer_tags,
+    cost_explorer_values,
     cur_reports,
     dashboards,
     data_exports,
@@ -60,6 +70,7 @@ from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.control import Control
+from sagekeeper.simulator.cost_explorer_opt_in import opt_in
 from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
@@ -87,6 +98,16 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", feature_groups.HANDLERS, feature_groups.MUTATING),
     (None, "sagemaker-featurestore-runtime", feature_records.HANDLERS, feature_records.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
+    (CostExplorerResponse, "ce", cost_explorer_values.HANDLERS, set()),
+    (CostExplorerResponse, "ce", cost_explorer_tags.HANDLERS, cost_explorer_tags.MUTATING),
+    (CostExplorerResponse, "ce", cost_explorer_tagging.HANDLERS, cost_explorer_tagging.MUTATING),
+    (CostExplorerResponse, "ce", cost_explorer_categories.HANDLERS, cost_explorer_categories.MUTATING),
+    (CostExplorerResponse, "ce", cost_explorer_forecast.HANDLERS, set()),
+    (CostExplorerResponse, "ce", cost_explorer_savings.HANDLERS, set()),
+    (CostExplorerResponse, "ce", cost_explorer_plan_advice.HANDLERS, cost_explorer_plan_advice.MUTATING),
+    (CostExplorerResponse, "ce", cost_explorer_reservations.HANDLERS, set()),
+    (CostExplorerResponse, "ce", cost_explorer_anomalies.HANDLERS, cost_explorer_anomalies.MUTATING),
+    (CostExplorerResponse, "ce", cost_explorer_monitors.HANDLERS, cost_explorer_monitors.MUTATING),
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (CloudWatchResponse, "cloudwatch", dashboards.HANDLERS, dashboards.MUTATING),
@@ -177,6 +198,7 @@ class Simulation:
         if feature_charges.SOURCE not in world_metrics.SOURCES:
             world_metrics.SOURCES.append(feature_charges.SOURCE)
         WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
+        cost_explorer_tags.activate_all(self.world)
         for response_class, name, handlers, mutating in SERVICES:
             if response_class is not None:
                 install(response_class, name, handlers, mutating, self.house)
@@ -214,6 +236,8 @@ class Simulation:
                     self._control.incident(entry["given"], at)
                 elif entry["sort"] == "hosting":
                     set_hosting(self.house, entry["given"], at)
+                elif entry["sort"] == "explorer":
+                    opt_in(self.house, entry["given"], at)
                 else:
                     self._control.fault(entry["endpoint"], entry["fault"], at)
             put.upto(None)

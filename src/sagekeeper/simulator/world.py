@@ -17,6 +17,7 @@ from sagekeeper.simulator.advice_book import AdviceBook
 from sagekeeper.simulator.bill_orders import Orders
 from sagekeeper.simulator.budget_book import BudgetBook
 from sagekeeper.simulator.commitments import SavingsPlan
+from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
 from sagekeeper.simulator.scaling_state import Scaling
@@ -103,6 +104,7 @@ class Standing:
     surges: list[Surge] = field(default_factory=list)
     price_changes: list[PriceChange] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
+    explorer: Explorer = field(default_factory=Explorer)
     savings_plans: dict[str, SavingsPlan] = field(default_factory=dict)
     budgets: BudgetBook = field(default_factory=BudgetBook)
     advice: AdviceBook = field(default_factory=AdviceBook)
