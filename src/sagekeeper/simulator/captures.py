@@ -90,6 +90,9 @@ class Captures:
 
     def _report_day(self, here: Standing, day: datetime) -> None:
         for name, schedule in here.schedules.items():
+            if "x_from" in schedule:
+                # Made or changed through the API: `monitor_runs.py` runs it.
+                continue
             endpoint = schedule["EndpointName"]
             if here.life(endpoint) is None or schedule["MonitoringScheduleStatus"] != "Scheduled":
                 continue

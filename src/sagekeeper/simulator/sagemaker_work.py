@@ -1,4 +1,4 @@
-"""SageMaker's jobs, monitoring schedules, tags and Search."""
+"""SageMaker's jobs, tags and Search."""
 
 from __future__ import annotations
 
@@ -22,15 +22,6 @@ PROCESSING_SUMMARY = (
     "ProcessingEndTime",
     "LastModifiedTime",
     "ProcessingJobStatus",
-)
-SCHEDULE_SUMMARY = (
-    "MonitoringScheduleName",
-    "MonitoringScheduleArn",
-    "CreationTime",
-    "LastModifiedTime",
-    "MonitoringScheduleStatus",
-    "EndpointName",
-    "MonitoringType",
 )
 
 
@@ -75,103 +66,6 @@ def list_processing_jobs(ask: Ask) -> dict[str, Any]:
 def describe_processing_job(ask: Ask) -> dict[str, Any]:
     job = ask.here.processing.get(ask.params["ProcessingJobName"])
     return _described(job, ask, "Processing", "Could not find requested job with name")
-
-
-def list_monitoring_schedules(ask: Ask) -> dict[str, Any]:
-    rows = [
-        item
-        for item in ask.here.schedules.values()
-        if ask.params.get("EndpointName") in (None, item.get("EndpointName"))
-    ]
-    part, more = page(sorted(rows, key=lambda item: item["CreationTime"], reverse=True), ask.params)
-    keys = (*SCHEDULE_SUMMARY, "MonitoringJobDefinitionName")
-    found = [
-        {
-            key: value
-            for key, value in (
-                item
-                | {"MonitoringJobDefinitionName": item["MonitoringScheduleConfig"].get("MonitoringJobDefinitionName")}
-            ).items()
-            if key in keys and value is not None
-        }
-        for item in part
-    ]
-    return {"MonitoringScheduleSummaries": found} | more
-
-
-def describe_monitoring_schedule(ask: Ask) -> dict[str, Any]:
-    return dict(_schedule(ask))
-
-
-def create_monitoring_schedule(ask: Ask) -> dict[str, Any]:
-    name, config = ask.params["MonitoringScheduleName"], ask.params["MonitoringScheduleConfig"]
-    if name in ask.here.schedules:
-        raise Refused("ResourceInUse", f"Monitoring Schedule {name} already exists.")
-    arn = ask.here.arn("monitoring-schedule", name)
-    definition = ask.here.job_definitions.get(config.get("MonitoringJobDefinitionName", ""), {})
-    endpoint = definition.get("DataQualityJobInput", {}).get("EndpointInput", {}).get("EndpointName")
-    for given in config.get("MonitoringJobDefinition", {}).get("MonitoringInputs", []):
-        endpoint = endpoint or given.get("EndpointInput", {}).get("EndpointName")
-    made = {
-        "MonitoringScheduleName": name,
-        "MonitoringScheduleArn": arn,
-        "MonitoringScheduleStatus": "Scheduled",
-        "MonitoringType": config.get("MonitoringType", "DataQuality"),
-        "CreationTime": ask.now,
-        "LastModifiedTime": ask.now,
-        "MonitoringScheduleConfig": config,
-    }
-    ask.here.schedules[name] = made | ({"EndpointName": endpoint} if endpoint else {})
-    ask.here.tags[arn] = {item["Key"]: item["Value"] for item in ask.params.get("Tags", [])}
-    return {"MonitoringScheduleArn": arn}
-
-
-def delete_monitoring_schedule(ask: Ask) -> dict[str, Any]:
-    del ask.here.schedules[_schedule(ask)["MonitoringScheduleName"]]
-    return {}
-
-
-def stop_monitoring_schedule(ask: Ask) -> dict[str, Any]:
-    _schedule(ask).update({"MonitoringScheduleStatus": "Stopped", "LastModifiedTime": ask.now})
-    return {}
-
-
-def start_monitoring_schedule(ask: Ask) -> dict[str, Any]:
-    _schedule(ask).update({"MonitoringScheduleStatus": "Scheduled", "LastModifiedTime": ask.now})
-    return {}
-
-
-def describe_data_quality_job_definition(ask: Ask) -> dict[str, Any]:
-    name = ask.params["JobDefinitionName"]
-    if name not in ask.here.job_definitions:
-        raise Refused("ResourceNotFound", f"Job definition {name} not found.")
-    return dict(ask.here.job_definitions[name])
-
-
-def list_monitoring_executions(ask: Ask) -> dict[str, Any]:
-    wanted = ask.params.get("MonitoringScheduleName")
-    rows = []
-    for job in ask.here.processing.values():
-        arn = job.get("MonitoringScheduleArn")
-        name = arn.rsplit("/", 1)[1] if arn else None
-        if name is None or wanted not in (None, name) or ask.now < job["ProcessingEndTime"]:
-            continue
-        found = job.get("x_violations", 0)
-        rows.append(
-            {
-                "MonitoringScheduleName": name,
-                "ScheduledTime": job["CreationTime"],
-                "CreationTime": job["CreationTime"],
-                "LastModifiedTime": job["ProcessingEndTime"],
-                "ProcessingJobArn": job["ProcessingJobArn"],
-                "MonitoringExecutionStatus": "CompletedWithViolations" if found else "Completed",
-                "MonitoringType": "DataQuality",
-            }
-        )
-    rows = [row for row in rows if _in_window(row, ask.params, "ScheduledTime")]
-    rows.sort(key=lambda row: row["ScheduledTime"], reverse=True)
-    part, more = page(rows, ask.params)
-    return {"MonitoringExecutionSummaries": part} | more
 
 
 def list_tags(ask: Ask) -> dict[str, Any]:
@@ -238,13 +132,6 @@ def _described(job: dict[str, Any] | None, ask: Ask, kind: str, missing: str) ->
     return {key: value for key, value in _now(job, kind, ask.now).items() if not key.startswith("x_")}
 
 
-def _schedule(ask: Ask) -> dict[str, Any]:
-    name = ask.params["MonitoringScheduleName"]
-    if name not in ask.here.schedules:
-        raise Refused("ResourceNotFound", f"Monitoring Schedule {name} not found.")
-    return ask.here.schedules[name]
-
-
 def _tag_list(ask: Ask, arn: str) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in ask.here.tags.get(arn, {}).items()]
 
@@ -272,14 +159,6 @@ HANDLERS: dict[str, Handler] = {
     "Search": search,
     "ListProcessingJobs": list_processing_jobs,
     "DescribeProcessingJob": describe_processing_job,
-    "ListMonitoringSchedules": list_monitoring_schedules,
-    "DescribeMonitoringSchedule": describe_monitoring_schedule,
-    "CreateMonitoringSchedule": create_monitoring_schedule,
-    "DeleteMonitoringSchedule": delete_monitoring_schedule,
-    "StopMonitoringSchedule": stop_monitoring_schedule,
-    "StartMonitoringSchedule": start_monitoring_schedule,
-    "DescribeDataQualityJobDefinition": describe_data_quality_job_definition,
-    "ListMonitoringExecutions": list_monitoring_executions,
     "ListTags": list_tags,
     "AddTags": add_tags,
     "DeleteTags": delete_tags,

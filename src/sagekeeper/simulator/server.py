@@ -50,6 +50,9 @@ from sagekeeper.simulator import (
     hosting_metrics,
     loopback,
     mlflow_servers,
+    monitor_definitions,
+    monitor_runs,
+    monitor_schedules,
     notebook_instances,
     optimization_hub,
     passing,
@@ -95,6 +98,8 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", studio_apps.HANDLERS, studio_apps.MUTATING),
     (SageMakerResponse, "sagemaker", studio_configs.HANDLERS, studio_configs.MUTATING),
     (SageMakerResponse, "sagemaker", mlflow_servers.HANDLERS, mlflow_servers.MUTATING),
+    (SageMakerResponse, "sagemaker", monitor_definitions.HANDLERS, monitor_definitions.MUTATING),
+    (SageMakerResponse, "sagemaker", monitor_schedules.HANDLERS, monitor_schedules.MUTATING),
     (SageMakerResponse, "sagemaker", feature_groups.HANDLERS, feature_groups.MUTATING),
     (None, "sagemaker-featurestore-runtime", feature_records.HANDLERS, feature_records.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
@@ -209,6 +214,7 @@ class Simulation:
         self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
         if hosting_metrics.SOURCE not in SOURCES:
             SOURCES.append(hosting_metrics.SOURCE)
+        self.world.passing.append(partial(bill_delivery.bring_up_to, self.house))
         self._captures.baselines()
 
     def _replay(self) -> None:
@@ -221,6 +227,7 @@ class Simulation:
                 self.world.until(at)
                 self._captures.bring_up_to(at)
                 bill_delivery.bring_up_to(self.house, at)
+                monitor_runs.bring_up_to(self.world, at)
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
                     ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
@@ -256,6 +263,7 @@ class Simulation:
                 self._hour = hour
             # Bills come last: they hold what all of the above has done by then.
             bill_delivery.bring_up_to(self.house, now)
+            monitor_runs.bring_up_to(self.world, now)
 
 
 def serve(
