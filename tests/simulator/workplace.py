@@ -39,8 +39,10 @@ class Workplace:
         return answer
 
     def bill(self, resource: str, service: str = "Amazon SageMaker", day: date | None = None) -> dict[str, Decimal]:
-        """What a resource (the end of its ARN) has cost by usage type: on one day, or on all before today."""
-        first, end = day or date(2026, 11, 20), day + timedelta(days=1) if day else self.running.now().date()
+        """What a resource (the end of its ARN) has cost by usage type: on one day, or on the twelve before today."""
+        today = self.running.now().date()
+        first = day or max(date(2026, 11, 20), today - timedelta(days=12))
+        end = day + timedelta(days=1) if day else today
         answer = self.client("ce").get_cost_and_usage_with_resources(
             TimePeriod={"Start": first.isoformat(), "End": end.isoformat()},
             Granularity="DAILY",

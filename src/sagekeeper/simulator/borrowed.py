@@ -40,6 +40,8 @@ class Borrowed:
 
     def __init__(self, application: Application, journal: Journal, clock: SimulatedClock) -> None:
         self._application, self._journal, self._clock = application, journal, clock
+        self.changed: Callable[[str, str, str, str, dict[str, Any], datetime], None] = lambda *_: None
+        """Told of every change: account, region, service, operation, parameters, time."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         chunked = environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked"
@@ -55,6 +57,8 @@ class Borrowed:
         found = _SEEN.response
         if found is not None and begun.get("status", "").startswith("2") and _changes(found):
             self._keep(found, environ, body)
+            told = (found.current_account, found.region, found.service_name, _operation(found), _parameters(found))
+            self.changed(*told, self._clock.now())
         return answer
 
     def again(self, entry: dict[str, Any]) -> None:
@@ -71,6 +75,8 @@ class Borrowed:
         _SEEN.replayed_at, _SEEN.replayed_random = datetime.fromisoformat(entry["at"]), entry["random"]
         try:
             b"".join(self._application(made.get_environ(), lambda *_: None))
+            told = (entry["account"], entry["region"], entry["service"], entry["operation"], entry["parameters"])
+            self.changed(*told, _SEEN.replayed_at)
         finally:
             _SEEN.replayed_at = _SEEN.replayed_random = None
 

@@ -53,6 +53,7 @@ from sagekeeper.simulator import (
     monitor_definitions,
     monitor_runs,
     monitor_schedules,
+    neighbours,
     notebook_instances,
     optimization_hub,
     passing,
@@ -198,8 +199,9 @@ class Simulation:
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
-        charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs]
-        charges.MORE_DAILY[:] = [feature_charges.daily]
+        charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs, neighbours.runs]
+        charges.MORE_DAILY[:] = [feature_charges.daily, neighbours.daily]
+        self._aws.changed = self._changed
         if feature_charges.SOURCE not in world_metrics.SOURCES:
             world_metrics.SOURCES.append(feature_charges.SOURCE)
         WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
@@ -217,6 +219,10 @@ class Simulation:
         self.world.passing.append(partial(bill_delivery.bring_up_to, self.house))
         self._captures.baselines()
 
+    def _changed(self, account: str, region: str, *told: Any) -> None:
+        with self.world.lock:
+            neighbours.observe(self.world.at(account, region), *told)
+
     def _replay(self) -> None:
         handlers = {(service, name): handler for _, service, found, _ in SERVICES for name, handler in found.items()}
         put = PutAgain(self.house)
@@ -226,8 +232,8 @@ class Simulation:
                 put.upto(at)
                 self.world.until(at)
                 self._captures.bring_up_to(at)
-                bill_delivery.bring_up_to(self.house, at)
                 monitor_runs.bring_up_to(self.world, at)
+                bill_delivery.bring_up_to(self.house, at)
                 if entry["sort"] == "call":
                     handler = handlers[entry["service"], entry["operation"]]
                     ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
@@ -261,9 +267,9 @@ class Simulation:
             if hour != self._hour:
                 self._captures.bring_up_to(now)
                 self._hour = hour
+            monitor_runs.bring_up_to(self.world, now)
             # Bills come last: they hold what all of the above has done by then.
             bill_delivery.bring_up_to(self.house, now)
-            monitor_runs.bring_up_to(self.world, now)
 
 
 def serve(

@@ -28,4 +28,4 @@ class Workspaces:
     mlflow_apps: Shelf = field(default_factory=Shelf)
     records: dict[str, Any] = field(default_factory=dict)
     executions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    neighbours: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    neighbours: dict[tuple[str, str], Any] = field(default_factory=dict)
