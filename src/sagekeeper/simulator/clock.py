@@ -13,7 +13,7 @@ class SimulatedClock:
     """``base`` + machine time elapsed x ``speed`` + everything it was advanced by; kept in ``file``."""
 
     def __init__(self, file: Path, base: datetime, speed: float, not_before: datetime | None = None) -> None:
-        self._file, self._speed, self._lock = file, speed, threading.Lock()
+        self._file, self._speed, self._lock = file, speed, threading.RLock()
         self._base = datetime.fromisoformat(json.loads(file.read_text())["now"]) if file.exists() else base
         # The file may be some seconds old: time never goes back behind what was done.
         self._base = max(self._base, not_before or self._base)
@@ -37,6 +37,8 @@ class SimulatedClock:
 
     def keep(self) -> None:
         """Write the time down, so that a restart goes on from here."""
-        part = self._file.with_suffix(".part")
-        part.write_text(json.dumps({"now": self.now().astimezone(UTC).isoformat()}))
-        part.replace(self._file)
+        # The server keeps time every few seconds, and every jump does: one at a time.
+        with self._lock:
+            part = self._file.with_suffix(".part")
+            part.write_text(json.dumps({"now": self.now().astimezone(UTC).isoformat()}))
+            part.replace(self._file)
