@@ -216,7 +216,6 @@ class Simulation:
         self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
         if hosting_metrics.SOURCE not in SOURCES:
             SOURCES.append(hosting_metrics.SOURCE)
-        self.world.passing.append(partial(bill_delivery.bring_up_to, self.house))
         self._captures.baselines()
 
     def _changed(self, account: str, region: str, *told: Any) -> None:
