@@ -190,6 +190,8 @@ def not_implemented(service: str, operation: str, protocol: str | None = None) -
 
 def serialized(service: str, operation: str, result: Any, protocol: str | None = None) -> Answer:
     """An answer or an error as the service sends it. Of a service that botocore does not know: as JSON."""
+    if protocol == CBOR:
+        return Answer(400, CBOR_HEADERS, _cbor({"__type": result.code, "message": result.message}))
     try:
         model = get_service_model(service)
     except UnknownServiceError:

@@ -27,7 +27,7 @@ from moto.moto_server.werkzeug_app import SIGNING_ALIASES, DomainDispatcherAppli
 from werkzeug.exceptions import NotFound
 
 from sagekeeper.simulator.operations import Refused
-from sagekeeper.simulator.own_service import Answer, arrived, not_implemented, scope_of, send, serialized
+from sagekeeper.simulator.own_service import CBOR, Answer, arrived, not_implemented, scope_of, send, serialized
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 AWS_DOMAINS = (".amazonaws.com", ".api.aws", ".amazonaws.com.cn")
@@ -115,6 +115,8 @@ def _broken(request: Request) -> Answer:
 
 def _protocol(service: str, request: Request) -> str | None:
     """The protocol that the client speaks, where a service speaks several."""
+    if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
+        return CBOR
     if service not in _services():
         return None
     try:
