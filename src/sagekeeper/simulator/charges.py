@@ -143,14 +143,22 @@ def _provisioned(variant: dict[str, Any], span: tuple[float, float], arn: str, t
 
 def _training(here: Standing) -> Iterator[Run]:
     for job in here.training.values():
+        if "TrainingStartTime" not in job:  # Stopped before it had instances.
+            continue
         cluster, arn = job["ResourceConfig"], job["TrainingJobArn"]
         # Billed time begins with the run; managed spot shows as fewer billable seconds under the same usage type.
         start = job["TrainingStartTime"].timestamp()
         span, tags = (start, start + job["BillableTimeInSeconds"]), _tags(here, arn)
-        kind, count = cluster["InstanceType"], cluster["InstanceCount"]
-        yield Run(*span, f"Train:{kind}", "RunInstance", arn, tags, count, _hourly(kind, "Training", here.region))
-        size = cluster["VolumeSizeInGB"] * count
-        yield _volume("Train:VolumeUsage.gp2", "training_storage", size, span, arn, tags, here.region)
+        for kind, count in clusters(cluster):
+            yield Run(*span, f"Train:{kind}", "RunInstance", arn, tags, count, _hourly(kind, "Training", here.region))
+            size = cluster.get("VolumeSizeInGB", 0) * count
+            yield _volume("Train:VolumeUsage.gp2", "training_storage", size, span, arn, tags, here.region)
+
+
+def clusters(cluster: dict[str, Any]) -> list[tuple[str, int]]:
+    """Types and counts of a job's instances: one, or one a group of a heterogeneous cluster."""
+    groups = cluster.get("InstanceGroups") or [cluster]
+    return [(group["InstanceType"], group["InstanceCount"]) for group in groups]
 
 
 def _processing(here: Standing) -> Iterator[Run]:

@@ -6,15 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sagekeeper.simulator.operations import Ask, Handler, Refused, page
+from sagekeeper.simulator.training_jobs import as_of
 
-TRAINING_SUMMARY = (
-    "TrainingJobName",
-    "TrainingJobArn",
-    "CreationTime",
-    "TrainingEndTime",
-    "LastModifiedTime",
-    "TrainingJobStatus",
-)
 PROCESSING_SUMMARY = (
     "ProcessingJobName",
     "ProcessingJobArn",
@@ -25,22 +18,12 @@ PROCESSING_SUMMARY = (
 )
 
 
-def list_training_jobs(ask: Ask) -> dict[str, Any]:
-    rows = [_now(job, "Training", ask.now) for job in ask.here.training.values()]
-    return _listed(ask, "TrainingJobSummaries", rows, TRAINING_SUMMARY, "TrainingJobStatus")
-
-
-def describe_training_job(ask: Ask) -> dict[str, Any]:
-    job = ask.here.training.get(ask.params["TrainingJobName"])
-    return _described(job, ask, "Training", "Requested resource not found.")
-
-
 def search(ask: Ask) -> dict[str, Any]:
     """Full records of training jobs or endpoints, with tags; filters on time, status and name."""
     resource = ask.params["Resource"]
     if resource == "TrainingJob":
         rows = [
-            _now(job, "Training", ask.now) | {"Tags": _tag_list(ask, job["TrainingJobArn"])}
+            _public(as_of(job, ask.now)) | {"Tags": _tag_list(ask, job["TrainingJobArn"])}
             for job in ask.here.training.values()
             if job["CreationTime"] <= ask.now
         ]
@@ -107,7 +90,7 @@ def _now(job: dict[str, Any], kind: str, now: datetime) -> dict[str, Any]:
     """A job as it looks at ``now``: one that has not ended yet is in progress, and does not know its end."""
     if job[f"{kind}EndTime"] <= now:
         return job
-    unknown = (f"{kind}EndTime", "TrainingTimeInSeconds", "BillableTimeInSeconds", "FailureReason")
+    unknown = (f"{kind}EndTime", "FailureReason")
     shown = {key: value for key, value in job.items() if key not in unknown}
     shown |= {
         f"{kind}JobStatus": "InProgress",
@@ -115,10 +98,11 @@ def _now(job: dict[str, Any], kind: str, now: datetime) -> dict[str, Any]:
     }
     if job[f"{kind}StartTime"] > now:
         del shown[f"{kind}StartTime"]
-    if kind == "Training":
-        begun = [item for item in job["SecondaryStatusTransitions"] if item["StartTime"] <= now]
-        shown |= {"SecondaryStatus": "Training", "SecondaryStatusTransitions": begun}
     return shown
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if not key.startswith("x_")}
 
 
 def _in_window(item: dict[str, Any], params: dict[str, Any], key: str) -> bool:
@@ -154,8 +138,6 @@ def _matches(row: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 HANDLERS: dict[str, Handler] = {
-    "ListTrainingJobs": list_training_jobs,
-    "DescribeTrainingJob": describe_training_job,
     "Search": search,
     "ListProcessingJobs": list_processing_jobs,
     "DescribeProcessingJob": describe_processing_job,

@@ -67,6 +67,8 @@ from sagekeeper.simulator import (
     studio_apps,
     studio_configs,
     studio_domains,
+    training_charges,
+    training_jobs,
     workspace_charges,
     world_metrics,
 )
@@ -94,6 +96,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_endpoints.HANDLERS, sagemaker_endpoints.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_work.HANDLERS, sagemaker_work.MUTATING),
+    (SageMakerResponse, "sagemaker", training_jobs.HANDLERS, training_jobs.MUTATING),
     (SageMakerResponse, "sagemaker", notebook_instances.HANDLERS, notebook_instances.MUTATING),
     (SageMakerResponse, "sagemaker", studio_domains.HANDLERS, studio_domains.MUTATING),
     (SageMakerResponse, "sagemaker", studio_apps.HANDLERS, studio_apps.MUTATING),
@@ -199,7 +202,7 @@ class Simulation:
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
-        charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs, neighbours.runs]
+        charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs, neighbours.runs, training_charges.runs]
         charges.MORE_DAILY[:] = [feature_charges.daily, neighbours.daily]
         self._aws.changed = self._changed
         if feature_charges.SOURCE not in world_metrics.SOURCES:
