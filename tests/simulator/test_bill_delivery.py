@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +14,8 @@ import pytest
 from moto.s3.models import s3_backends
 
 from sagekeeper.simulator.bill_bridge import whole_lines
-from sagekeeper.simulator.bill_delivery import MISSING, books_of, bring_up_to, problem
+from sagekeeper.simulator.bill_delivery import MISSING, bring_up_to, problem
 from sagekeeper.simulator.bill_orders import Order
-from sagekeeper.simulator.cur_export import report_files
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.operations import House
 from sagekeeper.simulator.world import PAYER, PriceChange, World
@@ -164,20 +162,3 @@ def test_an_hourly_report_has_lines_of_an_hour(ordered: Ordered) -> None:
     rows = pl.read_parquet(io.BytesIO(file.value)).filter(pl.col("line_item_line_item_type") == "Usage")
     lengths = rows["line_item_usage_end_date"] - rows["line_item_usage_start_date"]
     assert set(lengths) == {timedelta(hours=1)}
-
-
-def test_a_month_of_the_demo_world_by_the_hour_is_written_within_three_seconds() -> None:
-    world = World()
-    WORLDS["demo"](world, CREATED, 7)
-    house = House(world, None, Meter(world), None)  # type: ignore[arg-type]
-    october = datetime(2026, 10, 1, tzinfo=UTC).date()
-    lines = whole_lines(house, october, datetime(2026, 10, 31, tzinfo=UTC).date(), CREATED, "hour")
-    assert lines.height > 50_000
-    took = []
-    for _ in range(2):
-        begun = time.perf_counter()
-        report_files(
-            LEGACY | {"TimeUnit": "HOURLY", "S3Bucket": "b"}, lines, books_of(house, PAYER, CREATED), october, "x"
-        )
-        took.append(time.perf_counter() - begun)
-    assert min(took) < 3
