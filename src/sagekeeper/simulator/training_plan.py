@@ -80,7 +80,7 @@ def worked(phases: list[Phase]) -> int:
 
 
 def billable(name: str, phases: list[Phase], spot: bool) -> int:
-    """Seconds that are billed: of managed spot 28 to 45 in a hundred, as the recorded families of the world show."""
+    """Seconds that are billed: of managed spot 28 to 45 in a hundred, the share that the families of the demo world have."""
     seconds = worked(phases)
     return round(seconds * (0.28 + 0.17 * chance(name, "discount"))) if spot else seconds
 
