@@ -101,7 +101,8 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
     while months[-1] > oldest and len(months) <= MONTHS_LOOKED_AT:
         months.append(_previous(months[-1]))
     looked_at = [period for period in sorted(months) if period == opened or _refreshed(order, period, books.now)]
-    whole = whole_lines(house, looked_at[0], _previous_day(following(opened)), books.now, "day")
+    refreshed = books.now.replace(minute=0, second=0, microsecond=0)  # As in Cost Explorer: both are the same bill.
+    whole = whole_lines(house, looked_at[0], _previous_day(following(opened)), refreshed, "day")
     for period in looked_at:
         lines = whole.filter(pl.col("period") == period)
         state = _state(lines, books, period)
@@ -110,7 +111,7 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
         order.states[period] = state
         if _grain(order) == "HOURLY":
             last = _previous_day(following(period))
-            lines = whole_lines(house, period, last, books.now, "hour").filter(pl.col("period") == period)
+            lines = whole_lines(house, period, last, refreshed, "hour").filter(pl.col("period") == period)
         yield period, lines
 
 
