@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from sqlalchemy import create_engine, text
 
 from sagekeeper.core.lake import Lake
@@ -114,6 +114,7 @@ def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         absent("chromium", "no Chromium is installed (make system)")
+    expect.set_options(timeout=30_000)  # a loaded machine takes longer than the usual 5 s to draw
     quiet = ["background-networking", "component-update", "sync", "gpu"]
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
