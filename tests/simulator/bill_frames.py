@@ -9,24 +9,9 @@ from typing import Any
 import polars as pl
 
 from sagekeeper.simulator.bill_grain import Books
+from sagekeeper.simulator.bill_lines import LINES
 from sagekeeper.simulator.commitments import SavingsPlan
 
-TEXT, NUMBER, MOMENT = pl.String(), pl.Float64(), pl.Datetime("us", "UTC")
-LINES: dict[str, Any] = {
-    "line_id": TEXT,
-    "period": pl.Date(),
-    "day": pl.Date(),
-    "start": MOMENT,
-    "end": MOMENT,
-    **dict.fromkeys(("account", "region", "service", "service_code", "product_family", "usage_type"), TEXT),
-    **dict.fromkeys(("operation", "record_type", "instance_type", "resource_id", "tags"), TEXT),
-    "quantity": NUMBER,
-    "unit": TEXT,
-    **dict.fromkeys(("rate", "list_cost", "cost", "net_cost", "amortized", "net_amortized"), NUMBER),
-    "plan_arn": TEXT,
-    **dict.fromkeys(("plan_rate", "plan_cost", "plan_commitment", "plan_used"), NUMBER),
-    "description": TEXT,
-}
 NOVEMBER, OCTOBER = date(2026, 11, 1), date(2026, 10, 1)
 PLAN = "arn:aws:savingsplans::123456789012:savingsplan/0a1b2c3d-0000-4000-8000-000000000001"
 ENDPOINT = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud"
@@ -102,47 +87,6 @@ DISCOUNT = PLAIN | {"record_type": "PrivateRateDiscount", "cost": -0.552, "net_c
 def bill(*rows: dict[str, Any]) -> pl.DataFrame:
     """The lines of ``rows``, each a day's use of one endpoint with what it changes of that."""
     return pl.DataFrame([_row(number, row) for number, row in enumerate(rows)], schema=LINES, orient="row")
-
-
-def with_terms(lines: pl.DataFrame) -> pl.DataFrame:
-    """A whole bill as it would be with a Savings Plan, a private discount of a tenth, a refund and a correction."""
-    instance = (pl.col("record_type") == "Usage") & pl.col("instance_type").is_not_null()
-    covered = instance & (pl.col("usage_type").hash(seed=0) % 2 == 0)
-    used = (
-        lines.filter(covered)
-        .with_columns(pl.lit(COVERED["record_type"]).alias("record_type"), pl.lit(PLAN).alias("plan_arn"))
-        .with_columns((pl.col("cost") * 0.8).round(10).alias("plan_cost"), (pl.col("rate") * 0.8).alias("plan_rate"))
-        .with_columns(pl.col("plan_cost").alias("amortized"), pl.col("plan_cost").alias("net_amortized"))
-    )
-    usage = pl.col("record_type") == "Usage"
-    net = pl.when(usage).then((pl.col("cost") * 0.9).round(10)).otherwise(pl.col("cost"))
-    others = lines.filter(~covered.fill_null(value=False)).with_columns(
-        net.alias("net_cost"), net.alias("net_amortized")
-    )
-    kept = ["period", "day", "start", "end", "account"]
-    cancelling = _plain(
-        used, NEGATION, [*kept, "region", "service", "service_code", "usage_type"], cost=-pl.col("cost").sum().round(10)
-    ).with_columns(net_cost=pl.col("cost"))
-    fee = _plain(
-        used, FEE, kept, cost=pl.lit(30.0), plan_commitment=pl.lit(30.0), plan_used=pl.col("plan_cost").sum().round(10)
-    )
-    left = (pl.col("plan_commitment") - pl.col("plan_used")).round(10)
-    fee = fee.with_columns(net_cost=pl.col("cost"), amortized=left, net_amortized=left)
-    off = (pl.col("net_cost") - pl.col("cost")).sum().round(10)
-    discount = _plain(others.filter(usage), DISCOUNT, kept, cost=off).with_columns(
-        amortized=pl.col("cost"), net_cost=pl.lit(0.0), net_amortized=pl.lit(0.0)
-    )
-    back = bill(REFUND, {"cost": -3.0, "list_cost": -3.0, "quantity": 0.0, "description": "Correction of November 3"})
-    found = pl.concat([frame.select(list(LINES)) for frame in (used, others, cancelling, fee, discount, back)])
-    return found.with_columns(pl.int_range(pl.len()).cast(pl.String).alias("line_id"))
-
-
-def _plain(lines: pl.DataFrame, kind: dict[str, Any], keys: list[str], **amounts: pl.Expr) -> pl.DataFrame:
-    """Lines of a kind, one for each key that ``lines`` have, with these amounts and no more."""
-    summed = lines.group_by(keys, maintain_order=True).agg(**{name: value.first() for name, value in amounts.items()})
-    told = {**USE, "amortized": 0.0, "net_amortized": 0.0, "net_cost": 0.0, **kind}
-    rest = {name: told.get(name) for name in LINES if name not in summed.columns}
-    return summed.with_columns(pl.lit(value, LINES[name]).alias(name) for name, value in rest.items())
 
 
 def books(now: datetime = datetime(2026, 11, 20, 8, tzinfo=UTC), account: str = "123456789012") -> Books:

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from moto.s3.models import s3_backends
 
-from sagekeeper.simulator.bill_bridge import whole_lines
 from sagekeeper.simulator.bill_delivery import MISSING, bring_up_to, problem
 from sagekeeper.simulator.bill_orders import Order
 from sagekeeper.simulator.meter import Meter
@@ -145,7 +144,7 @@ def test_a_bucket_that_lets_billing_in_can_be_written_to(ordered: Ordered) -> No
 def test_by_the_hour_a_day_has_its_hours_and_the_same_sum(ordered: Ordered) -> None:
     house = ordered("hours")
     first, last = datetime(2026, 11, 3, tzinfo=UTC).date(), datetime(2026, 11, 4, tzinfo=UTC).date()
-    days, hours = (whole_lines(house, first, last, CREATED, step) for step in ("day", "hour"))
+    days, hours = (house.meter.lines(first, last, CREATED, step) for step in ("day", "hour"))
     endpoint = days.filter(pl.col("usage_type").str.contains("Host:ml")).row(0, named=True)
     same = hours.filter((pl.col("resource_id") == endpoint["resource_id"]) & (pl.col("day") == endpoint["day"]))
     one = same.filter(pl.col("usage_type") == endpoint["usage_type"]).sort("start")

@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 from botocore.exceptions import ClientError
 
-from sagekeeper.simulator.bill_bridge import whole_lines
 from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.cost_explorer import get_cost_and_usage
 from sagekeeper.simulator.cost_explorer_anomaly_finding import find
@@ -87,7 +86,7 @@ def test_every_metric_is_the_meters_own_sum(tmp_path: Path, metric: str) -> None
     asked = {"TimePeriod": period, "Granularity": "MONTHLY", "Metrics": [metric]}
     answer = get_cost_and_usage(Ask(house, PAYER, "us-east-1", asked, NOW))
     ours = sum(float(result["Total"][metric]["Amount"]) for result in answer["ResultsByTime"])
-    lines = whole_lines(house, date(2026, 9, 1), date(2026, 10, 31), NOW, "day")
+    lines = house.meter.lines(date(2026, 9, 1), date(2026, 10, 31), NOW)
     column = METRICS[metric]
     meters = float(lines[column].sum()) if column in lines.columns else 0.0
     assert ours == pytest.approx(meters, abs=1e-4)

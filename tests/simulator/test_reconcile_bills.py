@@ -1,7 +1,8 @@
 """Every view of the bill is the same bill: Cost Explorer, both reports, FOCUS and the meter, by day, service, resource.
 
-Three worlds made from three seeds, each with a Savings Plan, seen while days are still open, and again when they were
-restated. Whatever is written is read back as its files. The product's own ingest reads them to the last digit.
+Three worlds made from three seeds, each with Savings Plans, a credit, a refund, private discounts and a correction of a
+closed month, seen while days are still open, and again when they were restated and the month reissued. Whatever is
+written is read back as its files. The product's own ingest reads them to the last digit.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -19,16 +19,15 @@ from typing import Any
 import boto3
 import polars as pl
 import pytest
-from tests.simulator.bill_frames import with_terms
 
 from sagekeeper.collector.ingest import ingest_file
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.simulator import cost_explorer
-from sagekeeper.simulator.bill_bridge import whole_lines
 from sagekeeper.simulator.bill_delivery import books_of
 from sagekeeper.simulator.bill_grain import following
 from sagekeeper.simulator.bill_orders import TAKES, Order
+from sagekeeper.simulator.commercial import Correction, Credit, PrivateDiscount, Refund
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.cur_export import report_files
 from sagekeeper.simulator.data_export import export_files
@@ -36,7 +35,7 @@ from sagekeeper.simulator.export_tables import TABLES
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.operations import Ask, House
 from sagekeeper.simulator.process import start
-from sagekeeper.simulator.world import PAYER, World
+from sagekeeper.simulator.world import PAYER, PRODUCTS, World
 from sagekeeper.simulator.worlds import WORLDS
 
 SEEDS = (7, 11, 23)
@@ -45,15 +44,6 @@ OPEN = CREATED + timedelta(hours=9)
 RESTATED = CREATED + timedelta(days=5)
 NOVEMBER, OCTOBER = date(2026, 11, 1), date(2026, 10, 1)
 CENT = 0.005
-Terms = Callable[[pl.DataFrame], pl.DataFrame]
-
-
-def as_metered(lines: pl.DataFrame) -> pl.DataFrame:
-    """The world's own terms."""
-    return lines
-
-
-TERMS = (as_metered, with_terms)
 COVERED, NEGATION = "SavingsPlanCoveredUsage", "SavingsPlanNegation"
 PLAN = SavingsPlan(
     "arn:aws:savingsplans::123456789012:savingsplan/11111111-2222-4333-8444-555555555555",
@@ -64,6 +54,26 @@ PLAN = SavingsPlan(
     "Partial Upfront",
     4380.0,
 )
+SMALL_PLAN = SavingsPlan(
+    "arn:aws:savingsplans::210987654321:savingsplan/99999999-2222-4333-8444-555555555555",
+    "MachineLearning",
+    0.05,
+    datetime(2026, 10, 20, 14, 30, tzinfo=UTC),
+    3,
+    "No Upfront",
+    0.0,
+)
+SAGEMAKER, LOGS = "Amazon SageMaker", "AmazonCloudWatch"
+CREDITS = [Credit("startup", 30.0, date(2026, 10, 28), date(2026, 11, 19), PRODUCTS, (LOGS,))]
+REFUNDS = [Refund(PAYER, SAGEMAKER, 12.34, date(2026, 10, 7), CREATED + timedelta(days=2))]
+CORRECTIONS = [
+    Correction("Host:VolumeUsage.gp2", date(2026, 10, 3), date(2026, 10, 9), 0.5, CREATED + timedelta(days=1)),
+    Correction("DataProcessing-Bytes", date(2026, 11, 3), date(2026, 11, 4), 1.2, CREATED - timedelta(days=1)),
+]
+DISCOUNTS = [
+    PrivateDiscount("PrivateRateDiscount", 0.15, date(2026, 10, 10), usage_types=("DataProcessing-Bytes",)),
+    PrivateDiscount("EdpDiscount", 0.07, date(2026, 9, 1)),
+]
 LEGACY = {
     "ReportName": "legacy",
     "TimeUnit": "DAILY",
@@ -83,13 +93,18 @@ def house(seed: int) -> House:
     world = World()
     WORLDS["small"](world, CREATED, seed)
     world.at(PAYER, "us-east-1").savings_plans[PLAN.arn] = PLAN
+    world.at(PRODUCTS, "us-east-1").savings_plans[SMALL_PLAN.arn] = SMALL_PLAN
+    world.commercial.credits += CREDITS
+    world.commercial.refunds += REFUNDS
+    world.commercial.corrections += CORRECTIONS
+    world.commercial.discounts += DISCOUNTS
     return House(world, None, Meter(world), None)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=16)
 def metered(seed: int, now: datetime, period: date = NOVEMBER) -> pl.DataFrame:
     last = following(period) - timedelta(days=1)
-    return whole_lines(house(seed), period, last, now, "day").filter(pl.col("period") == period)
+    return house(seed).meter.lines(period, last, now).filter(pl.col("period") == period)
 
 
 def added(frame: pl.DataFrame, keys: list[str], amount: str) -> dict[tuple[Any, ...], float]:
@@ -208,10 +223,9 @@ def test_cost_explorer_is_the_meter_by_day_and_resource(seed: int, now: datetime
 
 
 @pytest.mark.parametrize("now", [OPEN, RESTATED])
-@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_both_reports_are_the_meter_by_day_service_and_resource(seed: int, terms: Terms, now: datetime) -> None:
-    lines = terms(metered(seed, now))
+def test_both_reports_are_the_meter_by_day_service_and_resource(seed: int, now: datetime) -> None:
+    lines = metered(seed, now)
     keys = ["day", "service_code", "resource_id"]
     report = amortised(exported("COST_AND_USAGE_REPORT", lines, seed, now))
     for found in (legacy(lines, seed, now), report):
@@ -220,12 +234,11 @@ def test_both_reports_are_the_meter_by_day_service_and_resource(seed: int, terms
 
 
 @pytest.mark.parametrize("now", [OPEN, RESTATED])
-@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("table", ["FOCUS_1_0_AWS", "FOCUS_1_2_AWS"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, terms: Terms, now: datetime) -> None:
+def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, now: datetime) -> None:
     # Covered usage and what cancels it bill nothing together; FOCUS leaves both out of the billed cost.
-    lines = terms(metered(seed, now))
+    lines = metered(seed, now)
     cancelled = lines.filter(pl.col("record_type").is_in([COVERED, NEGATION]))
     assert abs(cancelled["net_cost"].sum()) < CENT
     billed = lines.filter(~pl.col("record_type").is_in([COVERED, NEGATION]))
@@ -244,24 +257,69 @@ def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, t
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_terms_bring_every_kind_of_line(seed: int) -> None:
-    kinds = set(with_terms(metered(seed, OPEN))["record_type"])
-    assert kinds >= {"Usage", COVERED, NEGATION, "SavingsPlanRecurringFee", "PrivateRateDiscount", "Refund", "Credit"}
+    kinds = set(pl.concat([metered(seed, RESTATED, period) for period in (OCTOBER, NOVEMBER)])["record_type"])
+    assert kinds == {
+        "Usage",
+        COVERED,
+        NEGATION,
+        "SavingsPlanRecurringFee",
+        "PrivateRateDiscount",
+        "EdpDiscount",
+        "Refund",
+        "Credit",
+        "Tax",
+    }
+
+
+@pytest.mark.parametrize("metric", ["cost", "net_cost", "amortized", "net_amortized", "quantity", "list_cost"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_bill_by_the_hour_is_the_bill_by_the_day(seed: int, metric: str) -> None:
+    keys = ["day", "account", "region", "service", "usage_type", "record_type", "resource_id", "plan_arn"]
+    days, hours = metered(seed, OPEN), house(seed).meter.lines(NOVEMBER, OPEN.date(), OPEN, "hour")
+    same(added(hours, keys, metric), added(days, keys, metric))
+    assert hours.height > 10 * days.height
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_closed_month_is_reissued_with_its_refund_and_correction(seed: int) -> None:
+    first, again = (metered(seed, now, OCTOBER) for now in (OPEN, RESTATED))
+    more = again.join(first, on="line_id", how="anti")
+    assert set(more["record_type"]) == {"Usage", "Refund"}
+    assert more.filter(pl.col("record_type") == "Usage")["description"].str.starts_with("Correction").all()
+    usage = first.filter(
+        pl.col("usage_type").str.ends_with("Host:VolumeUsage.gp2") & (pl.col("day").dt.day().is_between(3, 9))
+    )
+    untaxed = pl.col("record_type") == "Usage"
+    assert more.filter(untaxed)["cost"].sum() == pytest.approx(-usage["cost"].sum() / 2)
+    assert first.filter(untaxed)["cost"].sum() > 0
+    # Tax, discount and credits follow: nothing else of the month changed.
+    kept = first.join(again, on="line_id", suffix="_again")
+    changed = kept.filter((pl.col("cost") - pl.col("cost_again")).abs() > 1e-9)
+    assert kept.height == first.height
+    assert set(changed["record_type"]) == {"Tax", "EdpDiscount", "Credit"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_open_days_were_restated_between_the_two_looks(seed: int) -> None:
     days = pl.col("day").is_between(date(2026, 11, 17), date(2026, 11, 20))
-    before, after = (metered(seed, now).filter(days)["cost"].sum() for now in (OPEN, RESTATED))
-    assert after > before + 1
+    early = pl.col("day") < date(2026, 11, 20)
+    usage = pl.col("record_type") == "Usage"
+    before, after = (
+        metered(seed, now).filter(days & early & usage).select("line_id", "list_cost") for now in (OPEN, RESTATED)
+    )
+    both = before.join(after, on="line_id", suffix="_later")
+    moved = both["list_cost_later"] - both["list_cost"]
+    assert (moved > 1e-6).any()
+    assert (moved < -1e-6).any()
+    assert moved.sum() > 0
 
 
-@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_product_reads_a_focus_export_to_the_last_digit(
-    seed: int, terms: Terms, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
+    seed: int, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
 ) -> None:
     now = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    lines = terms(metered(seed, now, OCTOBER))
+    lines = metered(seed, now, OCTOBER)
     books = books_of(house(seed), PAYER, now)
     data, *_ = export_files(order("FOCUS_1_0_AWS", {}, parquet=False), lines, books, OCTOBER, "run", now)
     path = tmp_path / "focus.csv.gz"
@@ -274,13 +332,12 @@ def test_the_product_reads_a_focus_export_to_the_last_digit(
     assert effective == exact(lines, "net_amortized")
 
 
-@pytest.mark.parametrize("terms", TERMS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_product_reads_both_reports_to_the_last_digit(
-    seed: int, terms: Terms, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
+    seed: int, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
 ) -> None:
     now = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    lines, books = terms(metered(seed, now, OCTOBER)), books_of(house(seed), PAYER, now)
+    lines, books = metered(seed, now, OCTOBER), books_of(house(seed), PAYER, now)
     settings = {"TIME_GRANULARITY": "DAILY", "INCLUDE_RESOURCES": "TRUE"}
     second = order("COST_AND_USAGE_REPORT", settings, parquet=False)
     text = LEGACY | {"Format": "textORcsv", "Compression": "GZIP"}

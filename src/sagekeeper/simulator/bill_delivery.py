@@ -17,7 +17,6 @@ from typing import Any
 import polars as pl
 from moto.s3.models import FakeBucket, s3_backends
 
-from sagekeeper.simulator.bill_bridge import whole_lines
 from sagekeeper.simulator.bill_grain import INVOICED_AFTER, Books, following, invoice_id, midnight
 from sagekeeper.simulator.bill_orders import HOME, TAKES, Order, Run
 from sagekeeper.simulator.cur_export import Delivered, report_files
@@ -102,7 +101,7 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
         months.append(_previous(months[-1]))
     looked_at = [period for period in sorted(months) if period == opened or _refreshed(order, period, books.now)]
     refreshed = books.now.replace(minute=0, second=0, microsecond=0)  # As in Cost Explorer: both are the same bill.
-    whole = whole_lines(house, looked_at[0], _previous_day(following(opened)), refreshed, "day")
+    whole = house.meter.lines(looked_at[0], _previous_day(following(opened)), refreshed)
     for period in looked_at:
         lines = whole.filter(pl.col("period") == period)
         state = _state(lines, books, period)
@@ -111,7 +110,7 @@ def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl
         order.states[period] = state
         if _grain(order) == "HOURLY":
             last = _previous_day(following(period))
-            lines = whole_lines(house, period, last, refreshed, "hour").filter(pl.col("period") == period)
+            lines = house.meter.lines(period, last, refreshed, "hour").filter(pl.col("period") == period)
         yield period, lines
 
 

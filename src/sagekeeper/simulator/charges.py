@@ -1,9 +1,10 @@
 """Which charges what stands in one account and region gives rise to, by the second, before the bill rounds, delays and
 taxes them.
 
-In: the world's state of one account and region, and a span of time. Out: a frame of line items per day (`COLUMNS`).
-What runs is written as stretches of time with a rate (`Run`), and cut into days all at once; what is counted (requests,
-objects) comes as one array per day. Usage types and operations follow real bills (aws-facts section 1).
+In: the world's state of one account and region, and a span of time. Out: a frame of usage per day or hour (`USAGE`).
+What runs is written as stretches of time with a rate (`Run`), and cut into days or hours all at once; what is counted
+(requests, objects) comes as one array per day, and is spread evenly over a day's hours. Usage types and operations
+follow real bills (aws-facts section 1).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,23 +24,16 @@ from sagekeeper.simulator import demand
 from sagekeeper.simulator.hosting import memory_gb
 from sagekeeper.simulator.world import FOREVER, Standing, Surge, stretches
 
-COLUMNS = {
-    "day": pl.Date(),
-    "account": pl.String(),
-    "region": pl.String(),
-    "service": pl.String(),
-    "usage_type": pl.String(),
-    "operation": pl.String(),
-    "record_type": pl.String(),
-    "resource_id": pl.String(),
-    "tags": pl.String(),
-    "quantity": pl.Float64(),
-    "cost": pl.Float64(),
+USAGE = {
+    "start": pl.Datetime("us", "UTC"),
+    **dict.fromkeys(("account", "region", "service", "usage_type", "operation", "resource_id", "tags"), pl.String()),
+    **dict.fromkeys(("quantity", "price", "cost"), pl.Float64()),
 }
+"""Usage before the bill makes lines of it; ``price`` is the list price of a unit."""
 PREFIX = {"us-east-1": "USE1", "eu-west-1": "EUW1"}
 SAGEMAKER, S3, CLOUDWATCH = "Amazon SageMaker", "Amazon Simple Storage Service", "AmazonCloudWatch"
 HOURS_A_MONTH = 730
-DAY = 86_400
+DAY, HOUR = 86_400, 3_600
 GIGABYTES_A_REQUEST = 4e-6
 SERVERLESS_SECONDS_A_REQUEST = 0.12
 PROVISIONED_SHARE = 0.25
@@ -81,35 +75,42 @@ MORE_DAILY: list[Callable[[Standing, datetime, datetime], Iterable[Daily]]] = []
 """What other files bill beside what is here; the server hangs them in."""
 
 
-def charges(here: Standing, begin: datetime, end: datetime) -> pl.DataFrame:
-    """Line items of [begin, end), per day."""
-    runs = [run for found in (_hosting, _training, _processing, *MORE_RUNS) for run in found(here)]
-    more = [item for found in MORE_DAILY for item in found(here, begin, end)]
+def charges(
+    here: Standing,
+    begin: datetime,
+    end: datetime,
+    step: Literal["day", "hour"] = "day",
+    wanted: Callable[[str, str], bool] = lambda _service, _usage_type: True,
+) -> pl.DataFrame:
+    """Usage in [begin, end), per day or hour, of the services and usage types (without region) that are wanted."""
+    found = [run for runs in (_hosting, _training, _processing, *MORE_RUNS) for run in runs(here)]
+    runs = [run for run in found if wanted(run.service, run.usage_type)]
+    more = [item for counted in MORE_DAILY for item in counted(here, begin, end)]
     daily = [*_requests(here, begin, end), *_surroundings(here, begin, end), *more]
-    lines = pl.concat([_days_of(runs, begin.timestamp(), end.timestamp()), *(_days(item) for item in daily)])
+    counted = [_days(item) for item in daily if wanted(item.service, item.usage_type)]
+    cut = _cut(runs, begin.timestamp(), end.timestamp(), HOUR if step == "hour" else DAY)
+    spread = pl.concat([cut.clear(), *counted])
+    lines = pl.concat([cut, _by_hour(spread, end) if step == "hour" else spread])
     for change in here.price_changes:
-        dearer = (pl.col("usage_type") == change.usage_type) & (pl.col("day") >= change.since)
+        dearer = (pl.col("usage_type") == change.usage_type) & (pl.col("start").dt.date() >= change.since)
         lines = lines.with_columns(
-            pl.when(dearer).then(pl.col("cost") * change.factor).otherwise(pl.col("cost")).alias("cost")
+            pl.when(dearer).then(pl.col("price") * change.factor).otherwise(pl.col("price")).alias("price")
         )
     prefix = PREFIX.get(here.region, here.region)
     # SageMaker writes its region before every usage type, older services not that of us-east-1 (aws-facts 1).
     bare = (pl.col("service") != SAGEMAKER) & pl.lit(prefix == "USE1")
-    return lines.filter(pl.col("quantity") > 0).select(
-        "day",
-        pl.lit(here.account).alias("account"),
-        pl.lit(here.region).alias("region"),
-        "service",
-        pl.when(bare)
-        .then(pl.col("usage_type"))
-        .otherwise(pl.lit(f"{prefix}-") + pl.col("usage_type"))
-        .alias("usage_type"),
-        "operation",
-        pl.lit("Usage").alias("record_type"),
-        "resource_id",
-        "tags",
-        "quantity",
-        pl.col("cost").round(10),
+    prefixed = pl.when(bare).then(pl.lit("")).otherwise(pl.lit(f"{prefix}-")) + pl.col("usage_type")
+    return (
+        lines.filter(pl.col("quantity") > 0)
+        .group_by("start", "service", "usage_type", "operation", "resource_id", "tags", "price", maintain_order=True)
+        .agg(pl.col("quantity").sum())
+        .with_columns(
+            pl.lit(here.account).alias("account"),
+            pl.lit(here.region).alias("region"),
+            prefixed.alias("usage_type"),
+            (pl.col("quantity") * pl.col("price")).round(10).alias("cost"),
+        )
+        .select(list(USAGE))
     )
 
 
@@ -223,8 +224,8 @@ def _surging(surge: Surge, days: np.ndarray, end: datetime) -> np.ndarray:
     return gigabytes
 
 
-def _days_of(runs: list[Run], begin: float, end: float) -> pl.DataFrame:
-    """Runs, cut at midnight, with what each day used and cost."""
+def _cut(runs: list[Run], begin: float, end: float, size: int) -> pl.DataFrame:
+    """Runs, cut at midnight or at every full hour, with what each piece used."""
     schema = dict.fromkeys(Run._fields, pl.Float64()) | dict.fromkeys(
         ("usage_type", "operation", "resource_id", "tags", "service"), pl.String()
     )
@@ -234,39 +235,55 @@ def _days_of(runs: list[Run], begin: float, end: float) -> pl.DataFrame:
         .filter(pl.col("start") < pl.col("stop"))
     )
     cut = frame.with_columns(
-        pl.int_ranges((pl.col("start") // DAY).cast(pl.Int64), (pl.col("stop") / DAY).ceil().cast(pl.Int64)).alias(
+        pl.int_ranges((pl.col("start") // size).cast(pl.Int64), (pl.col("stop") / size).ceil().cast(pl.Int64)).alias(
             "number"
         )
     ).explode("number", empty_as_null=True)
-    seconds = pl.min_horizontal("stop", (pl.col("number") + 1) * DAY) - pl.max_horizontal(
-        "start", pl.col("number") * DAY
+    seconds = pl.min_horizontal("stop", (pl.col("number") + 1) * size) - pl.max_horizontal(
+        "start", pl.col("number") * size
     )
-    quantity = seconds / 3600 * pl.col("per_hour")
     return cut.select(
-        pl.col("number").cast(pl.Int32).cast(pl.Date).alias("day"),
+        _moment(pl.col("number") * size).alias("start"),
         "service",
         "usage_type",
         "operation",
         "resource_id",
         "tags",
-        quantity.alias("quantity"),
-        (quantity * pl.col("price")).alias("cost"),
+        (seconds / 3600 * pl.col("per_hour")).alias("quantity"),
+        "price",
     )
 
 
 def _days(item: Daily) -> pl.DataFrame:
     quantity = pl.Series("quantity", item.quantities, dtype=pl.Float64)
-    number = pl.int_range(item.first, item.first + len(quantity), dtype=pl.Int32, eager=True)
-    return pl.DataFrame({"day": number.cast(pl.Date), "quantity": quantity}).select(
-        "day",
+    number = pl.int_range(item.first, item.first + len(quantity), dtype=pl.Int64, eager=True)
+    return pl.DataFrame({"number": number, "quantity": quantity}).select(
+        _moment(pl.col("number") * DAY).alias("start"),
         pl.lit(item.service).alias("service"),
         pl.lit(item.usage_type).alias("usage_type"),
         pl.lit(item.operation).alias("operation"),
         pl.lit(item.resource_id, dtype=pl.String).alias("resource_id"),
         pl.lit(item.tags).alias("tags"),
         "quantity",
-        (pl.col("quantity") * item.price).alias("cost"),
+        pl.lit(item.price, dtype=pl.Float64).alias("price"),
     )
+
+
+def _by_hour(days: pl.DataFrame, end: datetime) -> pl.DataFrame:
+    """What was counted in a day, evenly over its hours, those before ``end``."""
+    over = ((pl.lit(end).dt.epoch("us") - pl.col("start").dt.epoch("us")) / (HOUR * 10**6)).ceil().clip(1, 24)
+    return (
+        days.with_columns(
+            (pl.col("quantity") / over).alias("quantity"), pl.int_ranges(0, over.cast(pl.Int64)).alias("n")
+        )
+        .explode("n", empty_as_null=True)
+        .with_columns(pl.col("start") + pl.duration(hours=pl.col("n")))
+        .drop("n")
+    )
+
+
+def _moment(seconds: pl.Expr) -> pl.Expr:
+    return pl.from_epoch(seconds.cast(pl.Int64), time_unit="s").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def _volume(

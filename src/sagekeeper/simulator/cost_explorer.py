@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 
+from sagekeeper.simulator.bill_lines import Step
 from sagekeeper.simulator.cost_explorer_dates import Period, period
 from sagekeeper.simulator.cost_explorer_filter import MOST_GROUPS, Reader
-from sagekeeper.simulator.cost_explorer_lines import METRICS, Ledger, Step, explorer_of, ledger
+from sagekeeper.simulator.cost_explorer_lines import METRICS, Ledger, explorer_of, ledger
 from sagekeeper.simulator.cost_explorer_named import reader
 from sagekeeper.simulator.cost_explorer_pages import offset_of, token_of
 from sagekeeper.simulator.cost_explorer_sums import in_period, period_of

@@ -11,16 +11,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Literal
 
 import polars as pl
 
-from sagekeeper.simulator.bill_bridge import whole_lines
+from sagekeeper.simulator.bill_lines import Step
 from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.operations import Ask
 from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER, REGIONS, World
 
-Step = Literal["day", "hour"]
 MONTHS = 38
 """How far back Cost Explorer goes at most (aws-facts 4.1)."""
 HOURLY_DAYS = 14
@@ -153,7 +151,7 @@ def _version(world: World) -> tuple[int, int]:
 def _metered(ask: Ask, step: Step, refreshed: datetime) -> pl.DataFrame:
     today = refreshed.date()
     first = today - timedelta(days=HOURLY_DAYS + 1) if step == "hour" else _months_before(today, MONTHS)
-    return whole_lines(ask.house, first, today, refreshed, step)
+    return ask.house.meter.lines(first, today, refreshed, step)
 
 
 def _months_before(today: date, months: int) -> date:

@@ -8,35 +8,14 @@ from __future__ import annotations
 
 import calendar
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
+from sagekeeper.simulator.free_offers import OFFERS, Offer, under
 from sagekeeper.simulator.operations import Ask, Handler, Refused
 from sagekeeper.simulator.world import PAYER
 
-
-class Offer(NamedTuple):
-    """What is free of a kind of usage each month, over all regions together."""
-
-    service: str
-    usage_type: str
-    operation: str
-    limit: float
-    unit: str
-
-
-OFFERS = (
-    Offer("AmazonCloudWatch", "DataProcessing-Bytes", "PutLogEvents", 5, "GB"),
-    Offer("AmazonCloudWatch", "CW:Requests", "", 1_000_000, "Requests"),
-    Offer("AmazonCloudWatch", "CW:MetricMonitorUsage", "", 10, "Metrics"),
-    Offer("AmazonCloudWatch", "CW:AlarmMonitorUsage", "", 10, "Alarms"),
-    Offer("AWS Lambda", "Request", "Invoke", 1_000_000, "Requests"),
-    Offer("AWS Lambda", "Lambda-GB-Second", "Invoke", 400_000, "Lambda-GB-Second"),
-    Offer("AmazonStates", "StateTransition", "", 4_000, "StateTransitions"),
-    Offer("Amazon DynamoDB", "TimedStorage-ByteHrs", "StandardStorage", 25, "GB-Mo"),
-)
-"""aws-facts section 3.4: always free, for accounts of any age."""
 COLUMN = {
     "SERVICE": "service",
     "OPERATION": "operation",
@@ -86,9 +65,7 @@ def _usages(ask: Ask) -> list[dict[str, Any]]:
         lines = lines.filter(pl.col("account") == ask.account)
     found = []
     for offer in OFFERS:
-        # A region stands before the usage type everywhere but in us-east-1: the offer is over all of them.
-        of_it = (pl.col("service") == offer.service) & pl.col("usage_type").str.contains(f"(^|-){offer.usage_type}$")
-        used = float(lines.filter(of_it)["quantity"].sum())
+        used = float(lines.filter(under(offer))["quantity"].sum())
         if used > 0:
             found.append(_usage(ask, offer, used))
     return found

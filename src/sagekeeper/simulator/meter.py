@@ -1,24 +1,49 @@
 """The meter: what stands in the account, by the second, as bill lines. One ledger for every bill the simulator gives.
 
-In: the world and a range of days, and the simulated now. Out: a frame of line items (`charges.COLUMNS`). Days that are
-closed are kept per account and region until something changes there. The last 48 hours arrive late, as on a real bill:
-`late_share`.
+In: the world and a range of days, and the simulated now. Out: `bill_lines.LINES`, as the bill shows them at that hour:
+a bill is refreshed with the hour. Usage arrives six hours late; for 48 hours after its day, what has come is not all of
+it, and some of it was estimated too high (`_arriving`): open days are restated up and down. Usage of closed days is kept
+per account and region until something changes there, hours are made for the days that are asked for. What the
+organisation's terms make of a month's usage is `savings_plan_lines` and `adjustments`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.simulator.charges import SAGEMAKER, charges
-from sagekeeper.simulator.world import PAYER, Standing, World
+from sagekeeper.simulator.adjustments import (
+    charges_by_day,
+    corrected,
+    credit_rows,
+    discount_rows,
+    discounted,
+    following,
+    midnight,
+    months,
+    refund_rows,
+    tax_rows,
+)
+from sagekeeper.simulator.bill_lines import DIGITS, MONEY, Step, by_day, empty, lines, rows
+from sagekeeper.simulator.charges import USAGE, charges
+from sagekeeper.simulator.free_offers import free_shares, with_free
+from sagekeeper.simulator.savings_plan_lines import applied, coverable, in_force, plans_of
+from sagekeeper.simulator.world import Standing, World
 
 FINAL_AFTER = timedelta(hours=48)
 ARRIVAL_LAG = timedelta(hours=6)
 OPEN_DAYS = 4
-TAX_RATE = 0.05
 ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
+ESTIMATED_HIGH = 0.15
+"""Share of the lines of an open day that are too high at first; by how much: `HIGH_BY` of what the others lack."""
+HIGH_BY = 0.3
+KEPT_ROWS = 400_000
+"""Months of more rows are made anew each time: a large organisation's bill would fill the memory."""
+Stamp = tuple[int, ...]
+BY_THE_HOUR = ("Usage", "SavingsPlanCoveredUsage", "SavingsPlanNegation", "SavingsPlanRecurringFee")
+SAME = ("account", "region", "service", "usage_type", "operation", "resource_id", "tags")
 
 
 class Meter:
@@ -26,79 +51,167 @@ class Meter:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._kept: dict[tuple[str, str], tuple[int, date, pl.DataFrame]] = {}
+        self._kept: dict[tuple[str, str], tuple[int, datetime, pl.DataFrame]] = {}
+        self._usage_at: tuple[Stamp, pl.DataFrame] = ((), pl.DataFrame(schema=USAGE))
+        self._months: dict[date, tuple[Stamp, pl.DataFrame]] = {}
+        self._owed: dict[date, tuple[Stamp, pl.DataFrame]] = {}
 
-    def lines(self, first: date, last: date, now: datetime) -> pl.DataFrame:
+    def lines(
+        self,
+        first: date,
+        last: date,
+        now: datetime,
+        step: Step = "day",
+        accounts: Collection[str] | None = None,
+    ) -> pl.DataFrame:
         """Line items from ``first`` to ``last``, both included, as the bill shows them at ``now``."""
+        now = now.replace(minute=0, second=0, microsecond=0)
         with self._world.lock:
-            there = list(self._world.standing.values())
-            closed, late = [self._closed(here, now) for here in there], [_open(here, now) for here in there]
-        usage = pl.concat([*closed, *late])
-        return pl.concat([usage, _taxes(usage, now), _credits(usage, now)]).filter(
-            pl.col("day").is_between(first, last)
-        )
+            first, last = max(first, self._born(now)), min(last, now.date())
+            found = [self._month(period, now) for period in months(first, last)]
+            if step == "hour":
+                by_the_hour = pl.col("record_type").is_in(BY_THE_HOUR)
+                found = [frame.filter(~by_the_hour) for frame in found]
+                found += [frame.filter(by_the_hour) for frame in self._hours(first, last, now)]
+        whole = pl.concat([empty(), *found]).filter(pl.col("start").dt.date().is_between(first, last))
+        if accounts is not None:
+            whole = whole.filter(pl.col("account").is_in(list(accounts)))
+        return lines(whole, step)
 
-    def _closed(self, here: Standing, now: datetime) -> pl.DataFrame:
-        """Days older than the last four."""
-        key, until = (here.account, here.region), _midnight(now) - timedelta(days=OPEN_DAYS - 1)
-        kept = self._kept.get(key)
-        if kept is None or kept[:2] != (here.version, until.date()):
-            kept = (here.version, until.date(), charges(here, ORIGIN, until))
-            self._kept[key] = kept
-        return kept[2]
+    def _month(self, period: date, now: datetime) -> pl.DataFrame:
+        """A month's rows by the day."""
+        terms, stamp = self._world.commercial, self._stamp(now, period)
+        kept = self._months.get(period)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        days = self._charged(period, now)
+        self._owed[period] = (stamp, charges_by_day(days))
+        whole = pl.concat([days, discount_rows(days, terms.discounts), refund_rows(terms.refunds, period, now)])
+        taxes = tax_rows(whole, period, terms) if now.date() >= following(period) else empty()
+        whole = pl.concat([whole, taxes, self._credits(period, now)])
+        if whole.height <= KEPT_ROWS:
+            self._months[period] = (stamp, whole)
+        return whole
 
+    def _charged(self, period: date, now: datetime) -> pl.DataFrame:
+        """A month's usage and plans by the day, with their net amounts."""
+        begin, end = midnight(period), min(midnight(following(period)), now - ARRIVAL_LAG)
+        usage = self._usage(now).filter(pl.col("start").is_between(begin, midnight(following(period)), closed="left"))
+        shares, plans = free_shares(usage), in_force(plans_of(self._world), begin, end)
+        if not plans or begin >= end:
+            return self._with_terms(as_rows(with_free(usage, shares)), now)
+        hours = self._by_hour(begin, end, now, coverable)
+        others = usage.join(hours.select(SAME).unique(), on=SAME, how="anti", nulls_equal=True)
+        of_plans, left = applied(with_free(hours, shares), plans, begin, end)
+        parts = [as_rows(with_free(others, shares)), by_day(of_plans), by_day(as_rows(left))]
+        return self._with_terms(pl.concat(parts), now)
 
-def _open(here: Standing, now: datetime) -> pl.DataFrame:
-    """The last four days, as far as they have arrived."""
-    begin, end = _midnight(now) - timedelta(days=OPEN_DAYS - 1), now - ARRIVAL_LAG
-    days = [(begin + timedelta(days=number)).date() for number in range(OPEN_DAYS)]
-    share = pl.col("day").replace_strict(days, [late_share(day, now) for day in days], return_dtype=pl.Float64)
-    return charges(here, begin, end).with_columns(pl.col("quantity") * share, (pl.col("cost") * share).round(10))
+    def _hours(self, first: date, last: date, now: datetime) -> Iterator[pl.DataFrame]:
+        """Usage and plans of some days by the hour, with their net amounts."""
+        for period in months(first, last):
+            begin = max(midnight(period), midnight(first))
+            end = min(midnight(following(period)), midnight(last) + timedelta(days=1), now - ARRIVAL_LAG)
+            if begin < end:
+                inside = pl.col("start").is_between(midnight(period), midnight(following(period)), closed="left")
+                shares = free_shares(self._usage(now).filter(inside))
+                hours = with_free(self._by_hour(begin, end, now, everything), shares)
+                of_plans, left = applied(hours, plans_of(self._world), begin, end)
+                yield self._with_terms(pl.concat([of_plans, as_rows(left)]), now)
+
+    def _with_terms(self, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
+        terms = self._world.commercial
+        return discounted(corrected(frame, terms.corrections, now), terms.discounts)
+
+    def _credits(self, period: date, now: datetime) -> pl.DataFrame:
+        """Credits of the month: what is left of them depends on all months since the first."""
+        credits = [item for item in self._world.commercial.credits if item.begins < following(period)]
+        if not any(item.expires > period for item in credits):
+            return empty()
+        since = min(max(min(item.begins for item in credits), self._born(now)), period)
+        owed = pl.concat([self._owing(month, now) for month in months(since, period)])
+        return credit_rows(owed, credits).filter(pl.col("start") >= midnight(period))
+
+    def _owing(self, period: date, now: datetime) -> pl.DataFrame:
+        """What credits may pay in a month: a few rows, kept."""
+        stamp, kept = self._stamp(now, period), self._owed.get(period)
+        if kept is None or kept[0] != stamp:
+            kept = (stamp, charges_by_day(self._charged(period, now)))
+            self._owed[period] = kept
+        return kept[1]
+
+    def _by_hour(
+        self, begin: datetime, end: datetime, now: datetime, wanted: Callable[[str, str], bool]
+    ) -> pl.DataFrame:
+        there = list(self._world.standing.values())
+        return _arriving(pl.concat([charges(here, begin, end, "hour", wanted) for here in there]), now)
+
+    def _usage(self, now: datetime) -> pl.DataFrame:
+        """All usage by the day, as far as it has arrived."""
+        stamp = self._stamp(now)
+        if self._usage_at[0] != stamp:
+            there, begin, end = list(self._world.standing.values()), _opens(now), now - ARRIVAL_LAG
+            closed = [self._closed(here, begin) for here in there]
+            late = pl.concat([charges(here, begin, end) for here in there])
+            self._usage_at = (stamp, pl.concat([*closed, _arriving(late, now)]))
+        return self._usage_at[1]
+
+    def _closed(self, here: Standing, until: datetime) -> pl.DataFrame:
+        """Days older than the last four. A day that closes is added to those that are kept."""
+        key, nothing = (here.account, here.region), pl.DataFrame(schema=USAGE)
+        version, upto, kept = self._kept.get(key, (-1, ORIGIN, nothing))
+        if version != here.version or upto > until:
+            upto, kept = ORIGIN, nothing
+        if upto < until:
+            kept = pl.concat([kept, charges(here, upto, until)])
+        self._kept[key] = (here.version, until, kept)
+        return kept
+
+    def _born(self, now: datetime) -> date:
+        """The first month with anything on the bill."""
+        used = self._usage(now)["start"].min()
+        begun = [used.date()] if isinstance(used, datetime) else []
+        return min([*begun, *(item.first.date() for item in plans_of(self._world)), now.date()]).replace(day=1)
+
+    def _stamp(self, now: datetime, period: date | None = None) -> Stamp:
+        """Equal as long as the bill, or a month of it, looks the same: an open month looks different every hour."""
+        there, terms = self._world.standing.values(), self._world.commercial
+        seen = (len(there), sum(here.version for here in there), terms.version, terms.posted(now))
+        closed = period is not None and midnight(following(period)) <= _opens(now)
+        return seen if closed else (*seen, int(now.timestamp()))
 
 
 def late_share(day: date, now: datetime) -> float:
     """What share of a day's usage has reached the bill: all of it after 48 hours."""
-    age = now - (datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))
+    age = now - (midnight(day) + timedelta(days=1))
     if age >= FINAL_AFTER:
         return 1.0
     return 0.965 if age >= timedelta(hours=24) else 0.93
 
 
-def _taxes(usage: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """One tax line a month and account, dated the first of the month, there once the month is over."""
-    closed = usage.filter(pl.col("day") < now.date().replace(day=1))
-    monthly = (
-        closed.group_by(pl.col("day").dt.truncate("1mo"), "account").agg(pl.col("cost").sum()).sort("day", "account")
-    )
-    return _plain(monthly, "Tax", pl.col("cost") * TAX_RATE)
+def as_rows(usage: pl.DataFrame) -> pl.DataFrame:
+    """Usage at its list price, as rows of the bill."""
+    money = [pl.col("cost").alias(name) for name in MONEY]
+    return rows(usage.rename({"price": "rate"}).with_columns(money), record_type="Usage")
 
 
-def _credits(usage: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """A promotional credit on the payer's bill, on the fifth of each of the last six months."""
-    recent = usage.filter(
-        (pl.col("account") == PAYER)
-        & (pl.col("day").dt.day() == 5)
-        & (pl.col("day") > now.date() - timedelta(days=180))
-    )
-    monthly = recent.group_by("day", "account").agg(pl.col("cost").sum()).sort("day")
-    return _plain(monthly, "Credit", pl.lit(-150.0))
+def everything(_service: str, _usage_type: str) -> bool:
+    """All usage is wanted."""
+    return True
 
 
-def _plain(frame: pl.DataFrame, record_type: str, cost: pl.Expr) -> pl.DataFrame:
-    return frame.select(
-        pl.col("day"),
-        pl.col("account"),
-        pl.lit("us-east-1").alias("region"),
-        pl.lit(SAGEMAKER).alias("service"),
-        pl.lit("USE1-" + record_type).alias("usage_type"),
-        pl.lit("").alias("operation"),
-        pl.lit(record_type).alias("record_type"),
-        pl.lit(None, dtype=pl.String).alias("resource_id"),
-        pl.lit("{}").alias("tags"),
-        pl.lit(0.0).alias("quantity"),
-        cost.round(10).alias("cost"),
-    )
+def _arriving(usage: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Usage of open days as it is known at first: in all, `late_share` of it; line by line, most of it too low."""
+    days = [(_opens(now) + timedelta(days=number)).date() for number in range(OPEN_DAYS)]
+    shares = [late_share(day, now) for day in days]
+    day = pl.col("start").dt.date()
+    lacking = 1 - day.replace_strict(days, shares, default=1.0, return_dtype=pl.Float64)
+    line = pl.struct(day, "account", "region", "usage_type", "operation", "resource_id").hash(seed=1)
+    high = HIGH_BY * lacking
+    low = -(lacking + ESTIMATED_HIGH * high) / (1 - ESTIMATED_HIGH)
+    known = 1 + pl.when(line % 100 < 100 * ESTIMATED_HIGH).then(high).otherwise(low)
+    return usage.with_columns(pl.col("quantity") * known, (pl.col("cost") * known).round(DIGITS))
 
 
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _opens(now: datetime) -> datetime:
+    """The first moment that is not closed yet."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=OPEN_DAYS - 1)

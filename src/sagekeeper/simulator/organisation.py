@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sagekeeper.core.prices import PriceBook
+from sagekeeper.simulator.charges import SAGEMAKER
+from sagekeeper.simulator.commercial import usual
 from sagekeeper.simulator.world import PAYER, PRODUCTS, Deployed, Life, Standing, Traffic, World
 
 XGB = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
@@ -258,6 +260,7 @@ FUTURE = timedelta(days=120)
 
 def settle(world: World, now: datetime, seed: int, scale: str) -> None:
     """Fill an empty world."""
+    world.commercial = usual(PAYER, SAGEMAKER, now)
     chance = random.Random(seed)
     history = timedelta(days=400 if scale == "demo" else 100)
     for row in ENDPOINTS:

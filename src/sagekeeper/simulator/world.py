@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sagekeeper.simulator.advice_book import AdviceBook
 from sagekeeper.simulator.bill_orders import Orders
 from sagekeeper.simulator.budget_book import BudgetBook
+from sagekeeper.simulator.commercial import Commercial
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
@@ -129,6 +130,7 @@ class World:
         self.standing = {
             (account, region): Standing(account, region) for account in ACCOUNT_NAMES for region in REGIONS
         }
+        self.commercial = Commercial()
         self.truths: list[Truth] = []
         self.passing: list[Callable[[World, datetime], None]] = []
 

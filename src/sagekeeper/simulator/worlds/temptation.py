@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from sagekeeper.simulator.charges import SAGEMAKER
+from sagekeeper.simulator.commercial import usual
 from sagekeeper.simulator.world import PAYER, Traffic, World
 from sagekeeper.simulator.worlds.place import XGB, endpoint, load
 from sagekeeper.simulator.worlds.truth import Truth
@@ -37,6 +39,7 @@ class Quiet(NamedTuple):
 
 def settle(world: World, now: datetime, _seed: int) -> None:
     """Fill an empty world: every temptation once, whatever the seed."""
+    world.commercial = usual(PAYER, SAGEMAKER, now)
     for item in _temptations(now):
         here = world.at(PAYER, item.region)
         created = (now - item.age).replace(minute=13, second=7, microsecond=0)
