@@ -47,15 +47,26 @@ SORTS = {
 }
 """Which record types each of the CostTypes lets in. All are let in unless it says otherwise."""
 
+AMOUNTS = {"AmortizedCost": "amortized", "NetUnblendedCost": "net_cost", "NetAmortizedCost": "net_amortized"}
+"""Columns of a budget's metrics; of the others, `cost`."""
+
 
 def daily(meter: Meter, account: str, given: dict[str, Any], first: date, now: datetime) -> dict[date, float]:
     """What the budget covers, a day at a time from ``first`` on, as the bill shows it now."""
     lines = meter.lines(first, now.date(), now).filter(covered(given))
     if account != PAYER:
         lines = lines.filter(pl.col("account") == account)
-    counted = "quantity" if given["BudgetType"] == "USAGE" else "cost"
-    summed = lines.group_by("day").agg(pl.col(counted).sum().alias("amount"))
+    summed = lines.group_by("day").agg(pl.col(counted(given)).sum().alias("amount"))
     return dict(zip(summed["day"].to_list(), summed["amount"].to_list(), strict=True))
+
+
+def counted(given: dict[str, Any]) -> str:
+    """The column of the bill that a budget adds up. Blended rates are the unblended ones without reservations."""
+    if given["BudgetType"] == "USAGE":
+        return "quantity"
+    if given.get("CostTypes", {}).get("UseAmortized"):
+        return "amortized"
+    return AMOUNTS.get((given.get("Metrics") or ["UnblendedCost"])[0], "cost")
 
 
 def covered(given: dict[str, Any]) -> pl.Expr:

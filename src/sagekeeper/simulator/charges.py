@@ -55,6 +55,8 @@ class Run(NamedTuple):
     per_hour: float
     price: float
     service: str = SAGEMAKER
+    spot: bool = False
+    """At a spot price: no Savings Plan covers it (aws-facts 2.11)."""
 
 
 class Daily(NamedTuple):
@@ -80,14 +82,14 @@ def charges(
     begin: datetime,
     end: datetime,
     step: Literal["day", "hour"] = "day",
-    wanted: Callable[[str, str], bool] = lambda _service, _usage_type: True,
+    wanted: Callable[[Run | Daily], bool] = lambda _: True,
 ) -> pl.DataFrame:
-    """Usage in [begin, end), per day or hour, of the services and usage types (without region) that are wanted."""
+    """Usage in [begin, end), per day or hour, of what is wanted."""
     found = [run for runs in (_hosting, _training, _processing, *MORE_RUNS) for run in runs(here)]
-    runs = [run for run in found if wanted(run.service, run.usage_type)]
+    runs = [run for run in found if wanted(run)]
     more = [item for counted in MORE_DAILY for item in counted(here, begin, end)]
     daily = [*_requests(here, begin, end), *_surroundings(here, begin, end), *more]
-    counted = [_days(item) for item in daily if wanted(item.service, item.usage_type)]
+    counted = [_days(item) for item in daily if wanted(item)]
     cut = _cut(runs, begin.timestamp(), end.timestamp(), HOUR if step == "hour" else DAY)
     spread = pl.concat([cut.clear(), *counted])
     lines = pl.concat([cut, _by_hour(spread, end) if step == "hour" else spread])
@@ -151,7 +153,8 @@ def _training(here: Standing) -> Iterator[Run]:
         start = job["TrainingStartTime"].timestamp()
         span, tags = (start, start + job["BillableTimeInSeconds"]), _tags(here, arn)
         for kind, count in clusters(cluster):
-            yield Run(*span, f"Train:{kind}", "RunInstance", arn, tags, count, _hourly(kind, "Training", here.region))
+            price, spot = _hourly(kind, "Training", here.region), bool(job.get("EnableManagedSpotTraining"))
+            yield Run(*span, f"Train:{kind}", "RunInstance", arn, tags, count, price, spot=spot)
             size = cluster.get("VolumeSizeInGB", 0) * count
             yield _volume("Train:VolumeUsage.gp2", "training_storage", size, span, arn, tags, here.region)
 
@@ -226,9 +229,12 @@ def _surging(surge: Surge, days: np.ndarray, end: datetime) -> np.ndarray:
 
 def _cut(runs: list[Run], begin: float, end: float, size: int) -> pl.DataFrame:
     """Runs, cut at midnight or at every full hour, with what each piece used."""
-    schema = dict.fromkeys(Run._fields, pl.Float64()) | dict.fromkeys(
-        ("usage_type", "operation", "resource_id", "tags", "service"), pl.String()
-    )
+    texts = ("usage_type", "operation", "resource_id", "tags", "service")
+    schema: dict[str, pl.DataType] = {
+        **dict.fromkeys(Run._fields, pl.Float64()),
+        **dict.fromkeys(texts, pl.String()),
+        "spot": pl.Boolean(),
+    }
     frame = (
         pl.DataFrame(runs, schema=schema, orient="row")
         .with_columns(pl.col("start").clip(begin, end), pl.col("stop").clip(begin, end))

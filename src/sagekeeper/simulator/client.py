@@ -72,6 +72,14 @@ class Simulator:
         """Cost Explorer's opt-ins of the organisation: ``hourly``, ``resources``, ``multi_year``."""
         self._ask("explorer", dict(given))
 
+    def set_commercial(self, **terms: Any) -> None:
+        """Add ``credits``, ``refunds``, ``corrections``, ``discounts``; set ``tax_rate`` (`commercial_control`)."""
+        self._ask("commercial", dict(terms))
+
+    def commercial(self) -> dict[str, Any]:
+        """The organisation's commercial terms."""
+        return dict(self._ask("commercial"))
+
     def truth(self) -> list[dict[str, Any]]:
         """Every incident so far: kind, subject, start, money."""
         return list(self._ask("truth"))

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sagekeeper.core.errors import BadInput
+from sagekeeper.simulator.commercial_control import set_terms, terms_of
 from sagekeeper.simulator.cost_explorer_opt_in import opt_in
 from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.operations import Handler, House
@@ -41,6 +42,8 @@ class Control:
             ("GET", "truth"): self._truth,
             ("POST", "hosting"): self._hosting,
             ("POST", "explorer"): self._explorer,
+            ("POST", "commercial"): self._set_commercial,
+            ("GET", "commercial"): self._commercial,
         }.get((method, route))
         status = "200 OK"
         answer: Any
@@ -127,6 +130,14 @@ class Control:
         with self._house.world.lock:
             opt_in(self._house, given, self._house.clock.now())
         return {}
+
+    def _set_commercial(self, given: dict[str, Any]) -> dict[str, Any]:
+        with self._house.world.lock:
+            set_terms(self._house, given, self._house.clock.now())
+        return {}
+
+    def _commercial(self, _: dict[str, Any]) -> dict[str, Any]:
+        return terms_of(self._house.world.commercial)
 
     def _truth(self, _: dict[str, Any]) -> list[dict[str, Any]]:
         return [truth.as_json() for truth in self._house.world.truths]

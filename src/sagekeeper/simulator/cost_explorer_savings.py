@@ -42,7 +42,7 @@ def eligible() -> pl.Expr:
     families = "|".join(COVERED)
     usage = pl.col("USAGE_TYPE").cast(pl.String)
     code = pl.col("SERVICE_CODE").cast(pl.String)
-    sagemaker = (code == "AmazonSageMaker") & usage.str.contains(rf"(?:^|-)(?:{families}):ml\.")
+    sagemaker = (code == "AmazonSageMaker") & usage.str.contains(rf"(?:^|-)(?:{families}):(?:[A-Za-z]+-)?ml\.")
     return sagemaker | ((code == "AmazonEC2") & usage.str.contains("BoxUsage"))
 
 

@@ -27,7 +27,7 @@ from sagekeeper.simulator.adjustments import (
     tax_rows,
 )
 from sagekeeper.simulator.bill_lines import DIGITS, MONEY, Step, by_day, empty, lines, rows
-from sagekeeper.simulator.charges import USAGE, charges
+from sagekeeper.simulator.charges import USAGE, Daily, Run, charges
 from sagekeeper.simulator.free_offers import free_shares, with_free
 from sagekeeper.simulator.savings_plan_lines import applied, coverable, in_force, plans_of
 from sagekeeper.simulator.world import Standing, World
@@ -114,9 +114,10 @@ class Meter:
             if begin < end:
                 inside = pl.col("start").is_between(midnight(period), midnight(following(period)), closed="left")
                 shares = free_shares(self._usage(now).filter(inside))
-                hours = with_free(self._by_hour(begin, end, now, everything), shares)
+                hours = with_free(self._by_hour(begin, end, now, coverable), shares)
+                others = with_free(self._by_hour(begin, end, now, uncoverable), shares)
                 of_plans, left = applied(hours, plans_of(self._world), begin, end)
-                yield self._with_terms(pl.concat([of_plans, as_rows(left)]), now)
+                yield self._with_terms(pl.concat([of_plans, as_rows(left), as_rows(others)]), now)
 
     def _with_terms(self, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
         terms = self._world.commercial
@@ -140,7 +141,7 @@ class Meter:
         return kept[1]
 
     def _by_hour(
-        self, begin: datetime, end: datetime, now: datetime, wanted: Callable[[str, str], bool]
+        self, begin: datetime, end: datetime, now: datetime, wanted: Callable[[Run | Daily], bool]
     ) -> pl.DataFrame:
         there = list(self._world.standing.values())
         return _arriving(pl.concat([charges(here, begin, end, "hour", wanted) for here in there]), now)
@@ -194,9 +195,9 @@ def as_rows(usage: pl.DataFrame) -> pl.DataFrame:
     return rows(usage.rename({"price": "rate"}).with_columns(money), record_type="Usage")
 
 
-def everything(_service: str, _usage_type: str) -> bool:
-    """All usage is wanted."""
-    return True
+def uncoverable(item: Run | Daily) -> bool:
+    """What no plan covers."""
+    return not coverable(item)
 
 
 def _arriving(usage: pl.DataFrame, now: datetime) -> pl.DataFrame:

@@ -75,6 +75,7 @@ from sagekeeper.simulator import (
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
+from sagekeeper.simulator.commercial_control import set_terms
 from sagekeeper.simulator.control import Control
 from sagekeeper.simulator.cost_explorer_opt_in import opt_in
 from sagekeeper.simulator.hosting_control import set_hosting
@@ -253,6 +254,8 @@ class Simulation:
                     set_hosting(self.house, entry["given"], at)
                 elif entry["sort"] == "explorer":
                     opt_in(self.house, entry["given"], at)
+                elif entry["sort"] == "commercial":
+                    set_terms(self.house, entry["given"], at)
                 else:
                     self._control.fault(entry["endpoint"], entry["fault"], at)
             put.upto(None)

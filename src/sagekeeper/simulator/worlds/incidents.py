@@ -8,12 +8,17 @@ world. Money is at the price book's list price.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import polars as pl
+
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.prices import Component, PriceBook
+from sagekeeper.simulator.charges import SAGEMAKER
+from sagekeeper.simulator.commercial import Credit
+from sagekeeper.simulator.commercial_control import changed
 from sagekeeper.simulator.operations import Ask, Handler, House
 from sagekeeper.simulator.world import Drift, Fault, PriceChange, Standing, Surge, Traffic
 from sagekeeper.simulator.worlds.truth import Truth
@@ -172,6 +177,41 @@ def price_change(scene: Scene) -> Truth:
     return Truth("price_change", scene.subject, scene.account, scene.region, start, detail=f"x {factor:g}")
 
 
+def credit_expiry(scene: Scene) -> Truth:
+    """A credit that pays for SageMaker runs out of time: the bill is back at what is used.
+
+    The subject is a credit that the organisation has, which then expires at the next midnight; with any other name the
+    credit is granted now, is enough for all SageMaker usage, and expires after a week (times ``size``).
+    """
+    world, midnight = scene.house.world, scene.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    held = [item for item in world.commercial.credits if item.name == scene.subject]
+    days = 1 if held else max(1, round(7 * scene.size))
+    expiry = midnight + timedelta(days=days)
+    week = scene.house.meter.lines(
+        (midnight - timedelta(days=10)).date(), (midnight - timedelta(days=4)).date(), scene.at
+    )
+    if held:
+        world.commercial.credits = [
+            replace(item, expires=min(item.expires, expiry.date())) if item in held else item
+            for item in world.commercial.credits
+        ]
+        paid = week.filter((pl.col("record_type") == "Credit") & pl.col("description").str.ends_with(scene.subject))
+    else:
+        paid = week.filter((pl.col("record_type") == "Usage") & (pl.col("service") == SAGEMAKER))
+    usd = abs(float(paid["net_cost"].sum())) / 7
+    if not held:
+        services = (SAGEMAKER,)
+        granted = Credit(
+            scene.subject, round(2 * days * usd, 2), midnight.date(), expiry.date(), scene.account, services
+        )
+        world.commercial.credits.append(granted)
+    changed(world)
+    detail = f"the credit {scene.subject} expires on {expiry:%Y-%m-%d}"
+    return Truth(
+        "credit_expiry", scene.subject, scene.account, scene.region, expiry, usd_per_day=round(usd, 2), detail=detail
+    )
+
+
 def latency_fault(scene: Scene) -> Truth:
     """The endpoint's model answers six times slower from now on."""
     return _fault(scene, "latency")
@@ -238,6 +278,7 @@ INCIDENTS: dict[str, Callable[[Scene], Truth]] = {
     "notebook_left_on": notebook_left_on,
     "log_explosion": log_explosion,
     "price_change": price_change,
+    "credit_expiry": credit_expiry,
     "planned_launch": planned_launch,
     "latency_fault": latency_fault,
     "error_fault": error_fault,
