@@ -282,11 +282,11 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "empty file": (write(""), "bill.csv is empty"),
     "a picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00") and None, "bill.csv is not a csv file"),
-    "unknown columns": (write("a,b\n1,2\n"), "columns (a, b ...) are not those of a FOCUS csv"),
-    "a column missing": (without("EffectiveCost"), "looks like a FOCUS csv, but has no column EffectiveCost"),
+    "unknown columns": (write("a,b\n1,2\n"), "columns (a, b ...) are not those of a FOCUS export"),
+    "a column missing": (without("EffectiveCost"), "looks like a FOCUS export, but has no column EffectiveCost"),
     "a CUR column missing": (
         without("lineItem/CurrencyCode", of=CUR_ROW),
-        "looks like a AWS Cost and Usage Report csv, but has no column lineItem/CurrencyCode",
+        "looks like a AWS Cost and Usage Report, but has no column lineItem/CurrencyCode",
     ),
     "a bad number": (
         rows({}, {}, {"BilledCost": "1,50"}),
@@ -301,7 +301,7 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a day that is none": (rows({}, {"ChargePeriodStart": "2024-02-30"}), "row 2: ChargePeriodStart is '2024-02-30'"),
     "a bad category": (rows({}, {"ChargeCategory": "Fun"}), "row 2: ChargeCategory is 'Fun'"),
-    "no rows": (write(",".join(FOCUS_ROW) + "\n"), "has a header of FOCUS csv but no rows"),
+    "no rows": (write(",".join(FOCUS_ROW) + "\n"), "has a header of FOCUS export but no rows"),
     "another currency": (
         rows({}, {}, {"BillingCurrency": "EUR"}),
         "bill.csv, row 3: BillingCurrency is 'EUR', but the rows before are in USD",

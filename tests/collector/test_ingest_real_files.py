@@ -75,7 +75,13 @@ def test_legacy_cur_agrees_to_the_last_digit(shared_data: Path, lake: Lake, sqli
     )
     with sqlite_ledger.reading() as session:
         kept = session.get_one(IngestedFileRow, "file:cur.csv")
-        assert kept.totals["Tax"] == {"rows": 12, "BilledCost": "0.08", "EffectiveCost": "0.08", "ListCost": "0.0"}
+        assert kept.totals["Tax"] == {
+            "rows": 12,
+            "BilledCost": "0.08",
+            "EffectiveCost": "0.08",
+            "ListCost": "0.0",
+            "ContractedCost": "0.08",
+        }
 
 
 @pytest.mark.parametrize(
@@ -119,10 +125,10 @@ def test_an_open_bill_is_estimated_and_an_invoiced_one_is_not(
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("koku_cur/empty_frame.csv", "has a header of AWS Cost and Usage Report csv but no rows"),
-        ("sagemaker_bill/lines.csv", "are not those of a FOCUS csv"),
+        ("koku_cur/empty_frame.csv", "has a header of AWS Cost and Usage Report but no rows"),
+        ("sagemaker_bill/lines.csv", "are not those of a FOCUS export"),
         ("koku_cur/test_local_bucket.tar.gz", "is not a csv file"),
-        ("cost_explorer/cloudtoolbox_ResultsByTime.json", "are not those of a FOCUS csv"),
+        ("cost_explorer/cloudtoolbox_ResultsByTime.json", "are not those of a FOCUS export"),
     ],
 )
 def test_a_real_file_that_is_no_bill_is_refused(

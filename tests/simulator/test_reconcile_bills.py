@@ -327,7 +327,7 @@ def test_the_product_reads_a_focus_export_to_the_last_digit(
     report = ingest_file(path, lake, sqlite_ledger, now)
     billed = sum((totals["BilledCost"] for totals in report.totals.values()), Decimal(0))
     effective = sum((totals["EffectiveCost"] for totals in report.totals.values()), Decimal(0))
-    assert (report.format, report.notes) == ("focus-csv", [])
+    assert (report.format, report.notes) == ("focus", [])
     assert billed == exact(lines.filter(~pl.col("record_type").is_in([COVERED, NEGATION])), "net_cost")
     assert effective == exact(lines, "net_amortized")
 
@@ -350,7 +350,7 @@ def test_the_product_reads_both_reports_to_the_last_digit(
         report = ingest_file(path, lake, sqlite_ledger, now)
         billed = sum((totals["BilledCost"] for totals in report.totals.values()), Decimal(0))
         effective = sum((totals["EffectiveCost"] for totals in report.totals.values()), Decimal(0))
-        assert (report.format, report.rows) == ("cur-csv", lines.height)
+        assert (report.format, report.rows) == ("cur", lines.height)
         assert billed == exact(lines, "cost")
         assert effective == exact(lines, "amortized")
 

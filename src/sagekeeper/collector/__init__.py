@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sagekeeper.collector.billing_exports import BILLING_EXPORTS
 from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
 from sagekeeper.collector.cost_explorer import COST_EXPLORER
 from sagekeeper.collector.data_capture import DATA_CAPTURE
@@ -14,6 +15,7 @@ from sagekeeper.collector.source import Source
 SOURCES: tuple[Source, ...] = (
     PRICE_TABLE,
     COST_EXPLORER,
+    BILLING_EXPORTS,
     SAGEMAKER_INVENTORY,
     SAGEMAKER_JOBS,
     CLOUDWATCH_METRICS,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from sagekeeper.collector.bill_text import BillText
+from sagekeeper.collector.bill_file import BillFile
 from sagekeeper.collector.exact import is_number
 
 AMOUNTS: dict[str, tuple[str, ...]] = {
@@ -50,24 +50,24 @@ class BillFormat:
     """Which of ``needed`` a header lacks."""
     wanted: Callable[[Sequence[str]], list[str]]
     """Which of a header's columns are read."""
-    turn: Callable[[BillText, pl.DataFrame], TurnedRows]
+    turn: Callable[[BillFile, pl.DataFrame], TurnedRows]
     """Text rows to costs rows. Raises BadInput naming row and column."""
 
 
-def refuse_bad_numbers(bill: BillText, frame: pl.DataFrame, columns: Sequence[str]) -> None:
+def refuse_bad_numbers(bill: BillFile, frame: pl.DataFrame, columns: Sequence[str]) -> None:
     """Raise BadInput for the first text in ``columns`` that is no decimal number."""
     for column in columns:
         bill.refuse(frame, ~is_number(column), column, "which is no decimal number")
 
 
-def refuse_bad_times(bill: BillText, frame: pl.DataFrame, parsed: dict[str, pl.Expr], needed: Sequence[str]) -> None:
+def refuse_bad_times(bill: BillFile, frame: pl.DataFrame, parsed: dict[str, pl.Expr], needed: Sequence[str]) -> None:
     """Raise BadInput for the first text that is no time, or is empty in a ``needed`` column."""
     for column, moment in parsed.items():
         wrong = moment.is_null() & (pl.lit(column in needed) | pl.col(column).is_not_null())
         bill.refuse(frame, wrong, column, "which is no time like 2024-09-01T00:00:00Z")
 
 
-def refuse_empty(bill: BillText, frame: pl.DataFrame, columns: Sequence[str]) -> None:
+def refuse_empty(bill: BillFile, frame: pl.DataFrame, columns: Sequence[str]) -> None:
     """Raise BadInput for the first row without a value in one of ``columns``."""
     for column in columns:
         bill.refuse(frame, pl.col(column).is_null(), column, "but every row must have it")

@@ -1,4 +1,4 @@
-"""A bill file as text: opened, checked, and read in batches of rows whose values are exactly what the file says.
+"""A csv bill: opened, checked, and read in batches of rows whose values are exactly what the file says.
 
 In: a path to a csv, plain or gzip (told by its first bytes, not by its name). Out: the header, the file's sha256, and
 polars frames of text with the row's number. Memory is bounded by a batch. Everything that can be wrong with a file
@@ -10,33 +10,27 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import duckdb
 import polars as pl
 
+from sagekeeper.collector.bill_file import BATCH_ROWS, ROW, BillFile, digest_of
 from sagekeeper.core.errors import BadInput
 
-ROW = "row"
-BATCH_ROWS = 100_000
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
-class BillText:
-    """A readable csv: ``columns`` is its header as written, without ``absent``: last columns for which no row has a value."""
+class BillText(BillFile):
+    """A readable csv: ``columns`` is its header as written."""
 
-    path: Path
-    columns: list[str]
-    absent: list[str]
-    sha256: str
     zipped: bool
 
     def batches(self, names: Sequence[str], nulls: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -52,23 +46,15 @@ class BillText:
             except duckdb.Error as error:
                 raise BadInput(self._explain(str(error))) from error
 
-    def refuse(self, frame: pl.DataFrame, bad: pl.Expr, column: str, why: str) -> None:
-        """Raise BadInput naming the first row where ``bad`` is true, and what stands in ``column`` there."""
-        found = frame.lazy().filter(bad).select(ROW, column).head(1).collect()
-        if found.height:
-            row, value = found.row(0)
-            said = "is empty" if value is None else f"is {str(value)[:60]!r}"
-            raise BadInput(f"{self.path.name}, row {row}: {column} {said}, {why}. Nothing was changed.")
-
     def _query(self, names: Sequence[str], nulls: Sequence[str]) -> str:
-        declared = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in _unique(self.columns))
+        declared = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _unique(self.columns))
         wanted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
         options = (
             f"columns={{{declared}}}, auto_detect=false, header=false, skip=1, delim=',', quote='\"', escape='\"', "
             f"strict_mode=true, null_padding=false, compression='{'gzip' if self.zipped else 'none'}', "
-            f"nullstr=[{', '.join(map(_quoted, nulls))}]"
+            f"nullstr=[{', '.join(map(quoted, nulls))}]"
         )
-        return f"SELECT {wanted} FROM read_csv({_quoted(_literal(self.path))}, {options})"  # noqa: S608 (all quoted)
+        return f"SELECT {wanted} FROM read_csv({quoted(literal_pattern(self.path))}, {options})"  # noqa: S608 (all quoted)
 
     def _explain(self, said: str) -> str:
         where = re.search(r"CSV Error on Line: (\d+)", said)
@@ -86,16 +72,16 @@ class BillText:
         return f"{self.path.name}{line}: {why}. Export the file again. Nothing was changed."
 
 
-def open_bill(path: Path) -> BillText:
+def open_text(path: Path) -> BillText:
     """Check that the whole file can be read, and read its header."""
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
-            digest = _digest(raw)
+            digest = digest_of(raw)
         if zipped:
             with gzip.open(path, "rb") as unzipped:
-                _digest(unzipped)  # reads to the end, where gzip keeps its checksum
+                digest_of(unzipped)  # reads to the end, where gzip keeps its checksum
         columns, first_row = _beginning(path, zipped)
     except FileNotFoundError as error:
         raise BadInput(f"{path} is not there. Check the path. Nothing was changed.") from error
@@ -112,24 +98,6 @@ def open_bill(path: Path) -> BillText:
     return BillText(path, columns[:filled], columns[filled:], digest, zipped)
 
 
-def utc_time(name: str) -> pl.Expr:
-    """The text as a time; null where it is none. Bills write UTC, with or without saying so."""
-    text = pl.col(name).str.strip_chars().str.replace("T", " ", literal=True)
-    known = text.str.contains(r"^\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|\+00:00| UTC)?$")
-    minutes = text.str.extract(r" (\d\d:\d\d)").fill_null("00:00")
-    seconds = text.str.extract(r" \d\d:\d\d:(\d\d)").fill_null("00")
-    whole = pl.concat_str([text.str.slice(0, 10), pl.lit(" "), minutes, pl.lit(":"), seconds])
-    moment = whole.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
-    return pl.when(known).then(moment.dt.replace_time_zone("UTC"))
-
-
-def _digest(stream: IO[bytes] | gzip.GzipFile) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 def _beginning(path: Path, zipped: bool) -> tuple[list[str], list[str]]:
     """The header, and the first row below it (empty when there is none)."""
     with gzip.open(path, "rb") if zipped else path.open("rb") as stream:
@@ -144,7 +112,7 @@ def _beginning(path: Path, zipped: bool) -> tuple[list[str], list[str]]:
         except (UnicodeDecodeError, csv.Error) as error:
             raise BadInput(
                 f"{path.name} is not a csv file: its first line is no header in UTF-8. "
-                "Sagekeeper reads FOCUS csv and AWS CUR csv, plain or gzip. Nothing was changed."
+                "Sagekeeper reads FOCUS and AWS CUR bills as csv, plain or gzip, and as parquet. Nothing was changed."
             ) from error
         rows = csv.reader(stream.readline(_LONGEST_HEADER).decode("utf-8", "replace") for _ in range(100))
         try:
@@ -164,10 +132,11 @@ def _unique(columns: Sequence[str]) -> list[str]:
     return names
 
 
-def _literal(path: Path) -> str:
+def literal_pattern(path: Path) -> str:
     """The path as a pattern that matches only itself: DuckDB expands ``*``, ``?`` and ``[``."""
     return re.sub(r"[*?[]", lambda found: f"[{found[0]}]", str(path))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """As an SQL text."""
     return "'" + text.replace("'", "''") + "'"

@@ -23,6 +23,7 @@ class Stored:
     key: str
     size: int
     changed_at: datetime
+    etag: str = ""
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -41,7 +42,7 @@ def listed(client: Any, bucket: str, prefix: str) -> Iterator[Stored]:
     while True:
         answer = client.list_objects_v2(Bucket=bucket, Prefix=prefix, **token)
         for item in answer.get("Contents", []):
-            yield Stored(bucket, item["Key"], item["Size"], item["LastModified"])
+            yield Stored(bucket, item["Key"], item["Size"], item["LastModified"], item.get("ETag", ""))
         if not answer.get("IsTruncated"):
             return
         token = {"ContinuationToken": answer["NextContinuationToken"]}

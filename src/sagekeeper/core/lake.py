@@ -28,7 +28,7 @@ OBSERVATION_COLUMNS = ("observed_at", "x_ObservedAt")
 class Scope:
     """Which rows a replacement covers: ``equals`` (column -> value) and, if given, ``first <= day_column <= last``."""
 
-    equals: Mapping[str, str | date] = field(default_factory=dict)
+    equals: Mapping[str, str | date | datetime] = field(default_factory=dict)
     day_column: str | None = None
     first: date | None = None
     last: date | None = None

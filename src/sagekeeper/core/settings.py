@@ -51,6 +51,10 @@ class Collect(BaseModel):
     metric_days: int = Field(30, ge=3, le=400, description="days of hourly metrics on the first run")
     capture_days: int = Field(14, ge=1, le=90, description="days of data capture on the first run")
     capture_buckets: list[str] = Field([], description="restrict to these buckets; empty: wherever endpoints write")
+    exports: list[str] = Field(
+        [],
+        description="s3://bucket/prefix of billing exports (CUR, CUR 2.0, FOCUS) that the payer's reader role may read",
+    )
     own_cost_limit_usd_per_day: Decimal = Field(Decimal("5"), description="stop collecting above this own cost")
 
 

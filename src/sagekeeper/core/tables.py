@@ -117,6 +117,27 @@ DAILY_COSTS = Table(
     partition=("dataset", "day"),
 )
 
+BILL_VERSIONS = Table(
+    "bill_versions",
+    {
+        "dataset": pl.String(),
+        "period": pl.Date(),  # the first of the billing month
+        "day": pl.Date(),
+        "account": pl.String(),
+        "service": pl.String(),
+        "usage_type": pl.String(),
+        "charge_category": pl.String(),
+        "currency": pl.String(),
+        "billed_cost": pl.Float64(),
+        "effective_cost": pl.Float64(),
+        "rows": pl.Int64(),
+        "seen_at": UTC_TIME,
+        "gone_at": UTC_TIME,  # null: still what the bill says
+    },
+    keys=("dataset", "period", "day", "account", "service", "usage_type", "charge_category", "currency", "seen_at"),
+    partition=("dataset", "period"),
+)
+
 METRICS = Table(
     "metrics",
     {
@@ -266,6 +287,7 @@ PRICES = Table(
 TABLES: tuple[Table, ...] = (
     COSTS,
     DAILY_COSTS,
+    BILL_VERSIONS,
     METRICS,
     INVENTORY,
     JOBS,

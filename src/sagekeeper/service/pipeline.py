@@ -27,6 +27,7 @@ from sagekeeper.core.types import Finding, Recommendation
 from sagekeeper.lifecycle.measure import measure as run_measure
 from sagekeeper.recommender import LEVERS
 from sagekeeper.recommender.run import recommend as run_levers
+from sagekeeper.service.bill_history import remember_versions
 from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.facts import load_facts
 from sagekeeper.service.house import House
@@ -75,7 +76,11 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
     steps = len(ANALYZERS) + 2
     progress("attributing costs", 0.0)
     changed_days = refresh_daily_costs(house.lake, house.ledger, house.settings, as_of)
-    parts = [PartOutcome("attribution", "ok", changed_days, f"{changed_days} days have changed")]
+    moved = remember_versions(house.lake, house.ledger, as_of)
+    parts = [
+        PartOutcome("attribution", "ok", changed_days, f"{changed_days} days have changed"),
+        PartOutcome("bill versions", "ok", moved, f"{moved} months have moved"),
+    ]
     progress("loading facts", 1 / steps)
     facts = load_facts(house.lake, house.settings, as_of)
     findings: list[Finding] = []

@@ -121,6 +121,28 @@ class IngestedFileRow(Base):
     ingested_at: Mapped[datetime]
 
 
+class BillMonthRow(Base):
+    """A month of a billing export as it was last read: its exact totals as its files state them."""
+
+    __tablename__ = "bill_months"
+
+    dataset: Mapped[str] = mapped_column(String(255), primary_key=True)
+    period: Mapped[date] = mapped_column(primary_key=True)  # the first of the billing month
+    export: Mapped[str]
+    identity: Mapped[str]  # which export: its report id or ARN
+    delivery: Mapped[str]  # AWS's assembly or execution id
+    mark: Mapped[str] = mapped_column(String(64))  # changes with the content of the files
+    format: Mapped[str] = mapped_column(String(32))
+    rows: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(8))
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    columns: Mapped[list[Any]]
+    totals: Mapped[dict[str, Any]]  # as of ingested_files
+    notes: Mapped[list[Any]]
+    read_at: Mapped[datetime]
+
+
 class FindingRow(Base):
     """A finding as last seen. ``document`` is the `Finding`, complete."""
 

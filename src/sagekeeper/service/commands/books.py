@@ -14,7 +14,8 @@ from sagekeeper.service.console import JsonOption, Output, money
 from sagekeeper.service.house import House, open_house
 
 if TYPE_CHECKING:
-    from sagekeeper.collector.ingest import IngestReport
+    from sagekeeper.collector.bill_places import Place
+    from sagekeeper.collector.checked_bill import IngestReport
     from sagekeeper.service.pipeline import PartOutcome
 
 
@@ -54,31 +55,74 @@ def collect(
 
 
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="FOCUS csv or legacy CUR csv, plain or .gz", metavar="FILE...")],
-    dataset: Annotated[str | None, typer.Option(help="name of the bill in the lake; default: the file's name")] = None,
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            help="FOCUS or CUR bills (csv, csv.gz, parquet), or a folder or s3:// prefix with an export's manifests",
+            metavar="FILE|FOLDER|S3...",
+        ),
+    ],
+    dataset: Annotated[
+        str | None, typer.Option(help="name of the bill in the lake; default: the file's or export's")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a bill from files, and print its totals by charge category exactly as the file states them."""
+    """Read bills from files or exports, and print their totals by charge category exactly as they state them."""
+    from sagekeeper.collector.bill_exports import ingest_export
     from sagekeeper.collector.ingest import ingest_file
+    from sagekeeper.service.bill_history import remember_versions
     from sagekeeper.service.daily_costs import refresh_daily_costs
 
-    if dataset is not None and len(files) > 1:
-        raise BadInput("--dataset names one bill, and more than one file is given. Ingest them one by one.")
+    if dataset is not None and len(places) > 1:
+        raise BadInput("--dataset names one bill, and more than one place is given. Ingest them one by one.")
     out = Output(as_json)
     reports: list[IngestReport] = []
+    problems: list[str] = []
     with open_house() as house:
+        now = house.clock()
         try:
-            for file in files:
-                with out.progress(f"reading {file.name}"):
-                    reports.append(ingest_file(file, house.lake, house.ledger, house.clock(), dataset))
-                _show(out, reports[-1])
+            for place in places:
+                with out.progress(f"reading {place}") as progress:
+                    export = _export_at(house, place)
+                    if export is None:
+                        found = [ingest_file(Path(place), house.lake, house.ledger, now, dataset)]
+                    else:
+                        months = ingest_export(export, house.lake, house.ledger, now, dataset, progress)
+                        found = [month.report for month in months if month.report is not None]
+                        problems += [
+                            f"{item.dataset} {item.period:%Y-%m}: {item.problem}" for item in months if item.problem
+                        ]
+                for report in found:
+                    _show(out, report)
+                reports += found
         finally:
             # A wrong file stops the command; those before it are in the lake and are attributed all the same.
             if any(report.changed for report in reports):
                 with out.progress("attributing costs"):
-                    refresh_daily_costs(house.lake, house.ledger, house.settings, house.clock())
-    out.give({"files": reports})
+                    remember_versions(house.lake, house.ledger, now)
+                    refresh_daily_costs(house.lake, house.ledger, house.settings, now)
+    out.give({"files": reports, "problems": problems})
+    for problem in problems:
+        out.say(f"Left as it was: {problem}", style="red")
+    if problems:
+        raise typer.Exit(BadInput.exit_code)
     out.say("The dashboard shows it under Costs. Next: sagekeeper dashboard")
+
+
+def _export_at(house: House, place: str) -> Place | None:
+    """The export that the place is, None for a single file."""
+    from sagekeeper.collector.bill_manifests import ENDING
+    from sagekeeper.collector.bill_places import Bucket, Folder
+
+    if place.startswith("s3://"):
+        payer = house.settings.payer
+        if payer is None:
+            raise BadInput(
+                f"No AWS account is named in the settings, so {place} cannot be read. Name one in sagekeeper.toml."
+            )
+        return Bucket(place, house.sessions.client("s3", payer.id, house.settings.aws.regions[0]))
+    path = Path(place)
+    return Folder(path) if path.is_dir() or path.name.endswith(ENDING) else None
 
 
 def analyze(as_json: JsonOption = False) -> None:

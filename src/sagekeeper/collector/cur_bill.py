@@ -1,4 +1,4 @@
-"""AWS Cost and Usage Report csv to the lake's costs: legacy names (``lineItem/UnblendedCost``), the Athena spelling and
+"""AWS Cost and Usage Reports to the lake's costs: legacy names (``lineItem/UnblendedCost``), the Athena spelling and
 CUR 2.0.
 
 In: text rows of a CUR. Out: costs rows with FOCUS meaning. Billed is the unblended cost, so that every row of the
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from sagekeeper.collector.bill_file import ROW, BillFile, utc_time
 from sagekeeper.collector.bill_format import (
     BillFormat,
     TurnedRows,
@@ -24,72 +25,82 @@ from sagekeeper.collector.bill_format import (
     refuse_bad_times,
     refuse_empty,
 )
-from sagekeeper.collector.bill_text import ROW, BillText, utc_time
 from sagekeeper.collector.exact import negated
 
-ZERO = "zero"
+ZERO, NOTHING = "zero", "nothing"
+UNBLENDED, NET = "lineItem/UnblendedCost", "lineItem/NetUnblendedCost"
+LISTED = "pricing/publicOnDemandCost"
 Text = Callable[[str], pl.Expr]
 """A CUR column by its legacy name; null where the file has no such column."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a line item type means: its FOCUS category, how often it is charged, and the columns its effective cost is made of."""
+    """What a line item type means: its FOCUS category, how often it is charged, and which columns its costs are made of.
+
+    Billed is the unblended cost of every line. In a cost a leading minus subtracts, ZERO says that the amount is on
+    another line, and of a column that AWS also states net of discounts (`NETS`) the net one counts where the file has it.
+    """
 
     category: str
     frequency: str
-    effective: tuple[str, ...] = ("lineItem/UnblendedCost",)  # a leading minus subtracts; ZERO: amortised elsewhere
-    stated_list: bool = True  # False: its list cost is already on the line that it pays for or cancels
+    effective: tuple[str, ...] = (UNBLENDED,)
+    contracted: str = UNBLENDED
+    listed: str = LISTED
     commitment: str | None = None  # CommitmentDiscountStatus
 
 
+def _paid_elsewhere(*effective: str, frequency: str = "Recurring", commitment: str | None = "Unused") -> Rule:
+    """A payment for a commitment: what it pays for carries its list and contracted cost."""
+    return Rule("Purchase", frequency, effective, contracted=ZERO, listed=ZERO, commitment=commitment)
+
+
+DISCOUNTS = ("EdpDiscount", "PrivateRateDiscount", "BundledDiscount", "Discount", "SppDiscount")
+"""Lines that the net columns of the discounted lines already contain."""
 RULES: dict[str, Rule] = {
     "Usage": Rule("Usage", "Usage-Based"),
-    "DiscountedUsage": Rule("Usage", "Usage-Based", ("reservation/EffectiveCost",), commitment="Used"),
+    # A reservation's use is unblended at zero or at its recurring part: contracted is what it would cost without it.
+    "DiscountedUsage": Rule(
+        "Usage", "Usage-Based", ("reservation/EffectiveCost",), contracted=LISTED, commitment="Used"
+    ),
     "SavingsPlanCoveredUsage": Rule(
         "Usage", "Usage-Based", ("savingsPlan/SavingsPlanEffectiveCost",), commitment="Used"
     ),
     # Cancels the on-demand amount that SavingsPlanCoveredUsage states as unblended: billed sums to what was paid.
-    "SavingsPlanNegation": Rule("Usage", "Usage-Based", (ZERO,), stated_list=False),
+    "SavingsPlanNegation": Rule("Usage", "Usage-Based", (ZERO,), contracted=ZERO, listed=ZERO),
     # What of the commitment was not used: the used part is the effective cost of the covered usage.
-    "SavingsPlanRecurringFee": Rule(
-        "Purchase",
-        "Recurring",
-        ("savingsPlan/TotalCommitmentToDate", "-savingsPlan/UsedCommitment"),
-        stated_list=False,
-        commitment="Unused",
-    ),
-    "SavingsPlanUpfrontFee": Rule("Purchase", "One-Time", (ZERO,), stated_list=False),
-    "RIFee": Rule(
-        "Purchase",
-        "Recurring",
-        ("reservation/UnusedAmortizedUpfrontFeeForBillingPeriod", "reservation/UnusedRecurringFee"),
-        stated_list=False,
-        commitment="Unused",
-    ),
+    "SavingsPlanRecurringFee": _paid_elsewhere("savingsPlan/TotalCommitmentToDate", "-savingsPlan/UsedCommitment"),
+    "SavingsPlanUpfrontFee": _paid_elsewhere(ZERO, frequency="One-Time", commitment=None),
+    "RIFee": _paid_elsewhere("reservation/UnusedAmortizedUpfrontFeeForBillingPeriod", "reservation/UnusedRecurringFee"),
     "Fee": Rule("Purchase", "One-Time"),
     "Tax": Rule("Tax", "Usage-Based"),
     "Credit": Rule("Credit", "One-Time"),
     # A refund or discount line does not say what kind of charge it goes back on: FOCUS's category for the rest.
-    **dict.fromkeys(
-        ("Refund", "EdpDiscount", "PrivateRateDiscount", "BundledDiscount", "Discount", "SppDiscount"),
-        Rule("Adjustment", "One-Time", stated_list=False),
-    ),
+    **dict.fromkeys(("Refund", *DISCOUNTS), Rule("Adjustment", "One-Time", listed=ZERO)),
 }
-RESERVATION_FEE = Rule("Purchase", "One-Time", (ZERO,), stated_list=False)
+RESERVATION_FEE = _paid_elsewhere(ZERO, frequency="One-Time", commitment=None)
 """A Fee with a reservation's ARN: the upfront part, which DiscountedUsage and RIFee carry day by day."""
 UNKNOWN_TYPE = Rule("Adjustment", "One-Time")
+NETS = {
+    UNBLENDED: NET,
+    "savingsPlan/SavingsPlanEffectiveCost": "savingsPlan/NetSavingsPlanEffectiveCost",
+    "reservation/EffectiveCost": "reservation/NetEffectiveCost",
+    "reservation/UnusedAmortizedUpfrontFeeForBillingPeriod": (
+        "reservation/NetUnusedAmortizedUpfrontFeeForBillingPeriod"
+    ),
+    "reservation/UnusedRecurringFee": "reservation/NetUnusedRecurringFee",
+}
+"""A cost and the column that states it after private discounts; AWS writes those only for accounts that have some."""
 
+IN_MAP = "product_name"
+"""The product's name, within the map."""
 NEEDED = ("lineItem/UnblendedCost", "lineItem/LineItemType", "lineItem/UsageStartDate", "lineItem/CurrencyCode")
 AMOUNTS = (
-    "lineItem/UnblendedCost",
-    "pricing/publicOnDemandCost",
-    "reservation/EffectiveCost",
-    "savingsPlan/SavingsPlanEffectiveCost",
+    LISTED,
+    *NETS,
+    *NETS.values(),
     "savingsPlan/TotalCommitmentToDate",
     "savingsPlan/UsedCommitment",
-    "reservation/UnusedAmortizedUpfrontFeeForBillingPeriod",
-    "reservation/UnusedRecurringFee",
     "lineItem/UsageAmount",
 )
 TIMES = {
@@ -105,7 +116,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "ChargeDescription": ("lineItem/LineItemDescription",),
     "InvoiceIssuerName": ("bill/InvoicingEntity", "lineItem/LegalEntity"),
     "PublisherName": ("lineItem/LegalEntity",),
-    "ServiceName": ("product/ProductName", "product/servicename", "lineItem/ProductCode"),
+    "ServiceName": ("product/ProductName", IN_MAP, "product/servicename", "lineItem/ProductCode"),
     "ServiceCategory": ("product/productFamily",),
     "RegionId": ("product/regionCode", "product/region"),
     "ResourceId": ("lineItem/ResourceId",),
@@ -119,8 +130,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
 }
 """A costs column and where it comes from: the first that has a value."""
 
-OTHERS = ("bill/InvoiceId", "pricing/term", "splitLineItem/ParentResourceId")
 TAGS = ("resourcetags", "notags")
+PRODUCT = "product"
+"""CUR 2.0's map of what legacy names ``product/ProductName`` and so on."""
+OTHERS = (PRODUCT, "bill/InvoiceId", "pricing/term", "splitLineItem/ParentResourceId")
 _READ = tuple(
     dict.fromkeys((*NEEDED, *AMOUNTS, *TIMES.values(), *(name for of in TEXTS.values() for name in of), *OTHERS))
 )
@@ -159,13 +172,15 @@ def _wanted(columns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*_known(columns).values(), *_tag_columns(columns))))
 
 
-def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
+def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     known = _known(rows.columns)
 
     def has(name: str) -> bool:
         return name in known
 
     def text(name: str) -> pl.Expr:
+        if name == IN_MAP and has(PRODUCT):
+            return pl.col(known[PRODUCT]).str.json_path_match(f"$.{IN_MAP}")
         return pl.col(known[name]) if has(name) else pl.lit(None, pl.String)
 
     refuse_empty(bill, rows, [known[name] for name in NEEDED])
@@ -188,13 +203,18 @@ def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
     def ruled(value_of: dict[str, str | None], default: str | None) -> pl.Expr:
         return pl.col("kind").replace_strict(value_of, default=default, return_dtype=pl.String)
 
-    def effective(position: int) -> pl.Expr:
-        chosen = _term(UNKNOWN_TYPE, position, text)
+    def by_rule(term_of: Callable[[Rule], str]) -> pl.Expr:
+        chosen = _term(term_of(UNKNOWN_TYPE), text)
         for name, rule in rules.items():
-            chosen = pl.when(pl.col("kind") == name).then(_term(rule, position, text)).otherwise(chosen)
+            chosen = pl.when(pl.col("kind") == name).then(_term(term_of(rule), text)).otherwise(chosen)
         return chosen
 
-    listed = [name for name, rule in rules.items() if not rule.stated_list]
+    def after_discounts(term_of: Callable[[Rule], str]) -> pl.Expr:
+        # A discount is in the net costs of what it was given on: its own line adds what its net column says, or nothing.
+        alone = pl.coalesce(text(NET), pl.lit("0"))
+        whole = by_rule(term_of)
+        return pl.when(pl.col("kind").is_in(DISCOUNTS)).then(alone).otherwise(whole) if has(NET) else whole
+
     turned = kept.select(
         ROW,
         *((times[ours] if ours in times else pl.lit(None, pl.Datetime("us", "UTC"))).alias(ours) for ours in TIMES),
@@ -211,14 +231,11 @@ def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
         *(pl.lit(None, pl.String).alias(name) for name in ("ChargeClass", "ResourceName", "ResourceType")),
         _pricing(text).alias("PricingCategory"),
         *_quantities(known, text),
-        text("lineItem/UnblendedCost").alias("billed"),
-        effective(0).alias("effective"),
-        effective(1).alias("effective_more"),
-        pl.when(pl.col("kind").is_in(listed))
-        .then(pl.lit("0"))
-        .otherwise(text("pricing/publicOnDemandCost"))
-        .alias("list"),
-        pl.lit(None, pl.String).alias("contracted"),
+        text(UNBLENDED).alias("billed"),
+        after_discounts(lambda rule: rule.effective[0]).alias("effective"),
+        by_rule(lambda rule: rule.effective[1] if len(rule.effective) > 1 else NOTHING).alias("effective_more"),
+        by_rule(lambda rule: rule.listed).alias("list"),
+        after_discounts(lambda rule: rule.contracted).alias("contracted"),
         (_tags(tagged) if tagged else pl.lit(None, pl.String)).alias("Tags"),
         # An open bill has no invoice yet: AWS may still restate it.
         (text("bill/InvoiceId").is_null() if has("bill/InvoiceId") else pl.lit(None, pl.Boolean)).alias("x_Estimated"),
@@ -227,13 +244,13 @@ def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
     return TurnedRows(turned, _remarks(whole))
 
 
-def _term(rule: Rule, position: int, text: Text) -> pl.Expr:
-    if position >= len(rule.effective):
+def _term(name: str, text: Text) -> pl.Expr:
+    if name == NOTHING:
         return pl.lit(None, pl.String)
-    name = rule.effective[position]
     if name == ZERO:
         return pl.lit("0")
-    column = text(name.removeprefix("-"))
+    gross = text(name.removeprefix("-"))
+    column = pl.coalesce(text(NETS[name]), gross) if name in NETS else gross
     return negated(column) if name.startswith("-") else column
 
 
@@ -273,7 +290,8 @@ def _tags(tagged: dict[str, str]) -> pl.Expr:
         if key
     ]
     if not pairs:
-        return pl.col(maps[0])
+        # CUR 2.0 writes the customer's own keys with ``user_`` before them; a quote within a text is escaped.
+        return pl.col(maps[0]).str.replace_all(r'([{,]\s*)"user[:_]', '${1}"')
     joined = pl.concat_str(pairs, separator=",", ignore_nulls=True)
     return pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))
 
@@ -287,10 +305,10 @@ def _remarks(whole: pl.DataFrame) -> dict[str, int]:
     return remarks
 
 
-CUR_CSV = BillFormat(
-    name="cur-csv",
+CUR = BillFormat(
+    name="cur",
     source="cur",
-    title="AWS Cost and Usage Report csv",
+    title="AWS Cost and Usage Report",
     null_texts=("",),
     needed=NEEDED,
     missing=_missing,

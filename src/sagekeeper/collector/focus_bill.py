@@ -1,4 +1,4 @@
-"""FOCUS 1.0 (and later) csv to the lake's costs: the columns already carry the lake's names, so this checks and types
+"""FOCUS exports (1.0 and later) to the lake's costs: the columns already carry the lake's names, so this checks and types
 them.
 
 In: text rows of a FOCUS export of any provider. Out: costs rows. Columns of the specification that the file lacks are
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from sagekeeper.collector.bill_file import ROW, BillFile, utc_time
 from sagekeeper.collector.bill_format import (
     AMOUNTS,
     CATEGORIES,
@@ -22,7 +23,6 @@ from sagekeeper.collector.bill_format import (
     refuse_bad_times,
     refuse_empty,
 )
-from sagekeeper.collector.bill_text import ROW, BillText, utc_time
 from sagekeeper.core.tables import COSTS, UTC_TIME
 
 NEEDED = ("BilledCost", "EffectiveCost", "BillingCurrency", "ChargeCategory", "ChargePeriodStart")
@@ -40,7 +40,7 @@ def _wanted(columns: Sequence[str]) -> list[str]:
     return [name for name in READ if name in columns]
 
 
-def _turn(bill: BillText, rows: pl.DataFrame) -> TurnedRows:
+def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     present = set(rows.columns)
     amounts = [name for name in AMOUNTS if name in present]
     refuse_empty(bill, rows, NEEDED[:4])
@@ -82,10 +82,10 @@ def _typed(name: str, present: set[str], times: dict[str, pl.Expr]) -> pl.Expr:
     return quantity(name).alias(name) if name in QUANTITIES else pl.col(name)
 
 
-FOCUS_CSV = BillFormat(
-    name="focus-csv",
+FOCUS = BillFormat(
+    name="focus",
     source="focus",
-    title="FOCUS csv",
+    title="FOCUS export",
     null_texts=("", "NULL"),
     needed=NEEDED,
     missing=_missing,
