@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import json
+from datetime import date
 from pathlib import Path
+
+from sagekeeper.core.clock import next_month
 
 FOCUS_ROW = {
     "BilledCost": "1.50",
@@ -58,3 +63,30 @@ def cur(path: Path, *changes: dict[str, str]) -> Path:
     """A CUR csv with one row per change."""
     path.write_text(csv_text([CUR_ROW | change for change in changes]))
     return path
+
+
+def deliver(root: Path, period: date, *changes: dict[str, str], assembly: str = "one", files: int = 1) -> None:
+    """A month of a legacy report as AWS lays it down: data first, its manifest after it."""
+    folder = root / f"bills/{period:%Y%m%d}-{next_month(period):%Y%m%d}"
+    (folder / assembly).mkdir(parents=True, exist_ok=True)
+    start = f"{period:%Y-%m-%d}T00:00:00.000Z"
+    rows = [
+        CUR_ROW
+        | {"bill/BillingPeriodStartDate": start, "lineItem/UsageStartDate": start, "lineItem/UsageEndDate": start}
+        | change
+        for change in changes
+    ]
+    keys = []
+    for number in range(files):
+        part = rows[number::files]
+        key = f"bills/{folder.name}/{assembly}/bills-{number + 1}.csv.gz"
+        (root / key).write_bytes(gzip.compress(csv_text(part, list(rows[0])).encode(), mtime=0))
+        keys.append(key)
+    manifest = {
+        "assemblyId": assembly,
+        "reportName": "bills",
+        "reportId": "abc",
+        "billingPeriod": {"start": f"{period:%Y%m%d}T000000.000Z", "end": ""},
+        "reportKeys": keys,
+    }
+    (folder / "bills-Manifest.json").write_text(json.dumps(manifest))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import shutil
 import tarfile
 from datetime import UTC, date, datetime
@@ -21,38 +19,10 @@ from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.tables import COSTS
 
-from .bills import CUR_ROW, csv_text
+from .bills import deliver
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
-
-
-def deliver(root: Path, period: date, *changes: dict[str, str], assembly: str = "one", files: int = 1) -> None:
-    """A month of a legacy report as AWS lays it down: data first, its manifest after it."""
-    after = (period.replace(day=28).toordinal() + 4) and date.fromordinal(period.replace(day=28).toordinal() + 4)
-    folder = root / f"bills/{period:%Y%m%d}-{after.replace(day=1):%Y%m%d}"
-    (folder / assembly).mkdir(parents=True, exist_ok=True)
-    start = f"{period:%Y-%m-%d}T00:00:00.000Z"
-    rows = [
-        CUR_ROW
-        | {"bill/BillingPeriodStartDate": start, "lineItem/UsageStartDate": start, "lineItem/UsageEndDate": start}
-        | change
-        for change in changes
-    ]
-    keys = []
-    for number in range(files):
-        part = rows[number::files]
-        key = f"bills/{folder.name}/{assembly}/bills-{number + 1}.csv.gz"
-        (root / key).write_bytes(gzip.compress(csv_text(part, list(rows[0])).encode(), mtime=0))
-        keys.append(key)
-    manifest = {
-        "assemblyId": assembly,
-        "reportName": "bills",
-        "reportId": "abc",
-        "billingPeriod": {"start": f"{period:%Y%m%d}T000000.000Z", "end": ""},
-        "reportKeys": keys,
-    }
-    (folder / "bills-Manifest.json").write_text(json.dumps(manifest))
 
 
 def billed(lake: Lake, period: date) -> list[float]:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pytest
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import COSTS, DAILY_COSTS
 from sagekeeper.service.cli import run
+
+from ..collector.bills import deliver
 
 Said = tuple[int, str, str]
 
@@ -82,3 +85,41 @@ def test_a_missing_file_is_bad_input(sagekeeper: Callable[..., Said]) -> None:
 
 def test_one_name_for_two_bills_is_bad_input(sagekeeper: Callable[..., Said]) -> None:
     assert sagekeeper("ingest", "a.csv", "b.csv", "--dataset", "mine")[0] == 2
+
+
+def test_a_folder_of_manifests_is_one_bill_that_reconciles(sagekeeper: Callable[..., Said], tmp_path: Path) -> None:
+    export = tmp_path / "delivered"
+    for month, cost in ((date(2026, 3, 1), "1.5"), (date(2026, 4, 1), "2.25")):
+        deliver(export, month, {"lineItem/UnblendedCost": cost})
+    code, out, _ = sagekeeper("ingest", export, "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert [item["totals"]["Usage"]["BilledCost"] for item in said["files"]] == ["1.5", "2.25"]
+    code, out, _ = sagekeeper("reconcile", "--dataset", "export:bills", "--month", "2026-04", "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert (result["agrees"], result["total"]["source"], result["currency"]) == (True, 2.25, "USD")
+    deliver(export, date(2026, 4, 1), {"lineItem/UnblendedCost": "2.5"}, assembly="two")
+    assert sagekeeper("ingest", export, "--json")[0] == 0
+    _, out, _ = sagekeeper("reconcile", "--dataset", "export:bills", "--month", "2026-04", "--json")
+    assert json.loads(out)["lines"][0]["moved"] == 0.25
+
+
+def test_a_wrong_month_of_an_export_is_named_and_the_others_are_kept(
+    sagekeeper: Callable[..., Said], tmp_path: Path
+) -> None:
+    export = tmp_path / "delivered"
+    deliver(export, date(2026, 3, 1), {"lineItem/UnblendedCost": "much"})
+    deliver(export, date(2026, 4, 1), {"lineItem/UnblendedCost": "2.25"})
+    code, out, err = sagekeeper("ingest", export, "--json")
+    assert code == 2
+    said = json.loads(out)
+    assert [item["rows"] for item in said["files"]] == [1]
+    assert "2026-03" in said["problems"][0]
+    assert "Left as it was" in err
+
+
+def test_a_month_that_the_bill_has_not_is_bad_input(sagekeeper: Callable[..., Said]) -> None:
+    code, _, err = sagekeeper("reconcile", "--month", "2020-01")
+    assert code == 2
+    assert "has no cost in 2020-01" in " ".join(err.split())
