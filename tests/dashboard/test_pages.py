@@ -96,6 +96,15 @@ def test_file_shows_its_exact_totals_beside_the_lakes(page) -> None:
     assert "€248.44" in words(test)
 
 
+def test_reconciliation_says_that_it_agrees_and_what_nobody_could_be_given(page) -> None:
+    test = page("reconciliation")
+    assert not test.exception
+    said = words(test)
+    assert "equal the bill's rows to the cent" in said
+    assert "Usage given to a resource" in said
+    assert "What nobody could be given, and why" in said
+
+
 def test_models_show_the_finding_the_shape_and_what_is_not_known(page) -> None:
     test = page("models", endpoint="fraud-scoring-prod")
     assert not test.exception
@@ -126,14 +135,14 @@ def test_activity_shows_promise_proof_and_an_undo_for_what_is_applied(page) -> N
 
 
 def test_hostile_names_are_never_markup_on_any_page(page) -> None:
-    for name in ("overview", "costs", "models", "recommendations", "activity"):
+    for name in ("overview", "costs", "reconciliation", "models", "recommendations", "activity"):
         test = page(name)
         for item in [*test.markdown, *test.caption, *test.error]:
             assert not getattr(item.proto, "allow_html", False), item.value
             assert not MARKUP.search(item.value), (name, item.value)
 
 
-@pytest.mark.parametrize("name", ["overview", "costs", "models", "recommendations", "activity"])
+@pytest.mark.parametrize("name", ["overview", "costs", "reconciliation", "models", "recommendations", "activity"])
 def test_empty_house_says_what_to_run(page, surroundings, tmp_path, monkeypatch, name) -> None:
     monkeypatch.setenv("SAGEKEEPER_DATA_DIR", str(tmp_path / "nothing"))
     test = page(name)

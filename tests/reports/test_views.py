@@ -62,10 +62,11 @@ def test_months_shown_equal_the_bills_rows_and_a_lost_row_is_noticed(house, samp
 
 def test_file_total_that_differs_by_a_cent_does_not_agree(house) -> None:
     lake, ledger = house
-    file = next(bill.file for bill in bills.bills(lake, ledger) if bill.file)
-    assert all(total.agrees for total in bills.file_agreement(lake, file))
-    file.totals = {"Usage": {"rows": 3, "BilledCost": "248.45"}, "Tax": {"rows": 1, "BilledCost": "0.00"}}
-    assert [total.agrees for total in bills.file_agreement(lake, file)] == [False, False]
+    bill = next(bill for bill in bills.bills(lake, ledger) if bill.file)
+    assert bill.file is not None
+    assert all(total.agrees for total in bills.file_agreement(lake, bill))
+    bill.file.totals = {"Usage": {"rows": 3, "BilledCost": "248.45"}, "Tax": {"rows": 1, "BilledCost": "0.00"}}
+    assert [total.agrees for total in bills.file_agreement(lake, bill)] == [False, False]
 
 
 def test_young_days_are_provisional_and_final_days_are_not(cube, sample) -> None:

@@ -4,16 +4,27 @@ has changed.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from sagekeeper.core.ledger.models import AuditRow
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS
+from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS
 from sagekeeper.core.types import Finding, Recommendation
 from sagekeeper.dashboard.opened import moment, opened
 from sagekeeper.dashboard.remembered import remembered
-from sagekeeper.reports.views import activity, bills, findings, freshness, models, overview, proposals, resources, spend
+from sagekeeper.reports.views import (
+    activity,
+    bills,
+    findings,
+    freshness,
+    models,
+    overview,
+    proposals,
+    reconcile,
+    resources,
+    spend,
+)
 from sagekeeper.reports.views import shifts as shift_views
 
 
@@ -52,9 +63,26 @@ def month_agreement(dataset: str) -> pl.DataFrame:
 
 @remembered(COSTS, ledger=True, spinner="Comparing with the file …")
 def file_agreement(dataset: str) -> list[bills.FileTotal]:
-    """`bills.file_agreement` of an ingested file."""
-    file = next(bill.file for bill in all_bills() if bill.dataset == dataset)
-    return [] if file is None else bills.file_agreement(opened().lake, file)
+    """`bills.file_agreement` of an ingested file or export."""
+    bill = next(bill for bill in all_bills() if bill.dataset == dataset)
+    return bills.file_agreement(opened().lake, bill)
+
+
+@remembered(DAILY_COSTS)
+def bill_months(dataset: str) -> list[date]:
+    """`reconcile.months`."""
+    return reconcile.months(opened().lake, dataset)
+
+
+def reconciliation(dataset: str, month: date, days_back: int) -> reconcile.Reconciliation:
+    """`reconcile.reconcile` with the bill's rows as they were read, and what has moved in so many days."""
+    return _reconciliation(dataset, month, days_back, moment().hour)
+
+
+@remembered(COSTS, DAILY_COSTS, BILL_VERSIONS, spinner="Comparing with the bill …")
+def _reconciliation(dataset: str, month: date, days_back: int, hour: datetime) -> reconcile.Reconciliation:
+    since = hour - timedelta(days=days_back)
+    return reconcile.reconcile(opened().lake, dataset, month, hour + timedelta(hours=1), None, since)
 
 
 @remembered(DAILY_COSTS, spinner="Adding up resources …")

@@ -40,7 +40,7 @@ def show() -> None:
     elements.title("Costs", "Per day, of one bill at a time. What nobody could be given is shown as unattributed.")
     bill, first, last, group, basis = _choices(bills)
     cube = look.cube(bill.dataset)
-    currency = bill.currency if bill.file else spend.main_currency(cube)
+    currency = bill.currency if bill.stated else spend.main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
     _total(own, bill, first, last, basis, currency)
     if group == "resource":
@@ -178,8 +178,8 @@ def _table(table: pl.DataFrame, group: str, first: date, last: date, currency: s
 
 def _agreement(bill: Bill) -> None:
     st.subheader("Does it add up?", anchor=False)
-    if bill.file is not None:
-        _file(bill)
+    if bill.stated:
+        _files(bill)
     months = look.month_agreement(bill.dataset)
     off = months.filter(pl.col("difference") != 0)
     if off.is_empty():
@@ -189,6 +189,7 @@ def _agreement(bill: Bill) -> None:
         )
     else:
         st.markdown(f":red[:material/error:] {say.count(off.height, 'month')} differ from the bill's own rows.")
+    elements.link("reconciliation", "By account and service, and what has moved", "to-reconciliation")
     with st.expander("Month by month", expanded=not off.is_empty()):
         st.dataframe(
             months,
@@ -206,31 +207,37 @@ def _agreement(bill: Bill) -> None:
         )
 
 
-def _file(bill: Bill) -> None:
-    file, totals = bill.file, look.file_agreement(bill.dataset)
-    if file is None:
-        return
-    agree = all(item.agrees for item in totals)
-    mark = ":green[:material/check_circle:] agrees with" if agree else ":red[:material/error:] differs from"
+def _files(bill: Bill) -> None:
+    totals = look.file_agreement(bill.dataset)
+    mark = (
+        ":green[:material/check_circle:] agrees with"
+        if all(item.agrees for item in totals)
+        else ":red[:material/error:] differs from"
+    )
+    rows = sum(item.rows for item in bill.stated)
+    what = bill.file.file_name if bill.file else f"{bill.title}, {say.count(len(bill.months), 'month')}"
     st.markdown(
-        f"{say.in_code(file.file_name)} ({say.in_markdown(file.format)}, {file.rows:,} rows): "
-        f"the lake {mark} the totals of the file."
+        f"{say.in_code(what)} ({say.in_markdown(bill.stated[-1].format)}, {rows:,} rows): "
+        f"the lake {mark} the totals of the {'file' if bill.file else 'files'}."
     )
-    st.dataframe(
-        {
-            "Charge category": [say.plain(item.category) for item in totals],
-            "Rows": [item.rows for item in totals],
-            "Column": [item.column for item in totals],
-            "The file says (exact)": [f"{item.stated:,f}" for item in totals],
-            "In the lake": ["unknown" if item.in_lake is None else f"{item.in_lake:,.6f}" for item in totals],
-            "Agrees": [item.agrees for item in totals],
-        },
-        hide_index=True,
-        height="content",
-        column_config={
-            "The file says (exact)": st.column_config.TextColumn(alignment="right"),
-            "In the lake": st.column_config.TextColumn(alignment="right"),
-        },
-    )
-    for note in file.notes:
-        st.caption(say.in_markdown(str(note)))
+    shown = {
+        "Charge category": [say.plain(item.category) for item in totals],
+        "Rows": [item.rows for item in totals],
+        "Column": [item.column for item in totals],
+        "The file says (exact)": [f"{item.stated:,f}" for item in totals],
+        "In the lake": ["unknown" if item.in_lake is None else f"{item.in_lake:,.6f}" for item in totals],
+        "Agrees": [item.agrees for item in totals],
+    }
+    with st.expander("What the files state", expanded=bill.file is not None):
+        st.dataframe(
+            ({"Month": [item.period for item in totals]} if bill.months else {}) | shown,
+            hide_index=True,
+            height="content" if len(totals) <= 14 else 500,
+            column_config={
+                "Month": st.column_config.DateColumn(format="MMM YYYY"),
+                "The file says (exact)": st.column_config.TextColumn(alignment="right"),
+                "In the lake": st.column_config.TextColumn(alignment="right"),
+            },
+        )
+    for note in dict.fromkeys(str(note) for stated in bill.stated for note in stated.notes):
+        st.caption(say.in_markdown(note))

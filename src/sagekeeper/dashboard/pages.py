@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sagekeeper.dashboard import page_activity, page_costs, page_models, page_overview, page_recommendations
+from sagekeeper.dashboard import (
+    page_activity,
+    page_costs,
+    page_models,
+    page_overview,
+    page_recommendations,
+    page_reconciliation,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class PageSpec:
 PAGES: tuple[PageSpec, ...] = (
     PageSpec("overview", "Overview", ":material/dashboard:", page_overview.show),
     PageSpec("costs", "Costs", ":material/payments:", page_costs.show),
+    PageSpec("reconciliation", "Reconciliation", ":material/balance:", page_reconciliation.show),
     PageSpec("models", "Models", ":material/monitoring:", page_models.show),
     PageSpec("recommendations", "Recommendations", ":material/lightbulb:", page_recommendations.show),
     PageSpec("activity", "Activity", ":material/history:", page_activity.show),

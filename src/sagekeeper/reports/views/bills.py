@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import groupby
 
 import polars as pl
 from sqlalchemy import select
 
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
-from sagekeeper.core.ledger.models import IngestedFileRow
+from sagekeeper.core.ledger.models import BillMonthRow, IngestedFileRow
 from sagekeeper.core.tables import COSTS, DAILY_COSTS
 from sagekeeper.reports.views.spend import COST_EXPLORER
 
@@ -34,10 +35,16 @@ class Bill:
     first_day: date | None
     last_day: date | None
     file: IngestedFileRow | None = None
+    months: tuple[BillMonthRow, ...] = ()
+
+    @property
+    def stated(self) -> tuple[IngestedFileRow | BillMonthRow, ...]:
+        """What states totals of its own: the file, or the months of an export."""
+        return self.months if self.file is None else (self.file,)
 
 
 def bills(lake: Lake, ledger: Ledger) -> list[Bill]:
-    """Cost Explorer first, then the files, newest first."""
+    """Cost Explorer first, then exports, then files, newest first."""
     spans = {
         row["dataset"]: row
         for row in lake.scan(DAILY_COSTS)
@@ -48,10 +55,15 @@ def bills(lake: Lake, ledger: Ledger) -> list[Bill]:
     }
     with ledger.reading() as session:
         files = list(session.scalars(select(IngestedFileRow).order_by(IngestedFileRow.ingested_at.desc())))
+        months = list(session.scalars(select(BillMonthRow).order_by(BillMonthRow.dataset, BillMonthRow.period)))
     found = []
     if COST_EXPLORER in spans:
         span = spans[COST_EXPLORER]
         found.append(Bill(COST_EXPLORER, "Cost Explorer", span["currency"], span["first"], span["last"]))
+    for dataset, rows in groupby(months, key=lambda row: row.dataset):
+        export = tuple(rows)
+        first, last = min(row.first_day for row in export), max(row.last_day for row in export)
+        found.append(Bill(dataset, f"Export {export[-1].export}", export[-1].currency, first, last, months=export))
     return found + [
         Bill(row.dataset, f"File {row.file_name}", row.currency, row.first_day, row.last_day, row) for row in files
     ]
@@ -91,8 +103,9 @@ def month_agreement(lake: Lake, dataset: str) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class FileTotal:
-    """One charge category of a file: what the file states to its last digit, and what the lake sums to."""
+    """One charge category of a file, or of a month of an export: what it states to its last digit, and what the lake sums to."""
 
+    period: date | None
     category: str
     rows: int
     column: str
@@ -105,25 +118,29 @@ class FileTotal:
         return self.in_lake is not None and _cents(self.stated) == _cents(Decimal(repr(self.in_lake)))
 
 
-def file_agreement(lake: Lake, file: IngestedFileRow) -> list[FileTotal]:
-    """Each total that the file states beside the lake's sum of the same rows."""
+def file_agreement(lake: Lake, bill: Bill) -> list[FileTotal]:
+    """Each total that the files of the bill state beside the lake's sum of the same rows, the latest month first."""
+    period = pl.col("BillingPeriodStart").dt.date() if bill.months else pl.lit(None, pl.Date)
     sums = (
         lake.scan(COSTS)
-        .filter(pl.col("x_Dataset") == file.dataset)
-        .group_by(pl.col("ChargeCategory").fill_null(""))
+        .filter(pl.col("x_Dataset") == bill.dataset)
+        .group_by(period=period, category=pl.col("ChargeCategory").fill_null(""))
         .agg(*(pl.col(column).sum() for column in COST_COLUMNS))
         .collect()
     )
-    in_lake = {row["ChargeCategory"]: row for row in sums.iter_rows(named=True)}
+    in_lake = {(row["period"], row["category"]): row for row in sums.iter_rows(named=True)}
     return [
         FileTotal(
+            period=month,
             category=category,
             rows=int(totals["rows"]),
             column=column,
             stated=Decimal(totals[column]),
-            in_lake=in_lake.get(category, {}).get(column),
+            in_lake=in_lake.get((month, category), {}).get(column),
         )
-        for category, totals in sorted(file.totals.items())
+        for stated in reversed(bill.stated)
+        for month in [stated.period if isinstance(stated, BillMonthRow) else None]
+        for category, totals in sorted(stated.totals.items())
         for column in COST_COLUMNS
         if totals.get(column) is not None
     ]

@@ -30,7 +30,7 @@ REASONS = {
 @dataclass(frozen=True)
 class Reconciliation:
     """``lines``: [account, service, source, shown, difference, usage, attributed_percent, unattributed, moved].
-    ``reasons``: [reason, cost]. ``moved`` is null where ``since`` is None: the first look."""
+    ``reasons``: [reason, cost]. ``moved`` is null where the month had not been read at ``since``: unknown."""
 
     dataset: str
     month: date
@@ -59,7 +59,7 @@ def reconcile(
         .with_columns(
             difference=(pl.col("shown") - pl.col("source")).round(4),
             attributed_percent=pl.when(pl.col("usage").abs() > CENT).then(
-                (100 * (1 - pl.col("unattributed") / pl.col("usage"))).round(1)
+                (100 * (1 - pl.col("unattributed") / pl.col("usage"))).round(1) + 0.0  # no minus before a zero
             ),
         )
     )
@@ -127,9 +127,11 @@ def _currency(lake: Lake, dataset: str, month: date) -> str:
 def _with_moves(
     lake: Lake, lines: pl.DataFrame, dataset: str, month: date, as_of: datetime, since: datetime | None
 ) -> pl.DataFrame:
-    if since is None:
-        return lines.with_columns(moved=pl.lit(None, pl.Float64))
     kept = lake.scan(BILL_VERSIONS).filter((pl.col("dataset") == dataset) & _days(month, "day"))
+    first = kept.select(pl.col("seen_at").min()).collect().item()
+    # What the bill said before it was first read is unknown, not nothing.
+    if since is None or first is None or first > since:
+        return lines.with_columns(moved=pl.lit(None, pl.Float64))
     sums = moved(kept, since, as_of).group_by(KEY).agg(pl.col("moved").sum()).collect()
     return lines.join(sums, on=KEY, how="left", nulls_equal=True).with_columns(pl.col("moved").fill_null(0.0))
 

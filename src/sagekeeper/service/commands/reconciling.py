@@ -64,7 +64,7 @@ def reconcile(
                 f"{row['difference']:+,.2f}" if abs(row["difference"]) >= 0.005 else "0.00",
                 "-" if row["attributed_percent"] is None else f"{row['attributed_percent']:.1f} %",
                 f"{row['unattributed']:,.2f}",
-                "first look" if row["moved"] is None else f"{row['moved']:+,.2f}",
+                "unknown" if row["moved"] is None else f"{row['moved']:+,.2f}",
             )
             for row in result.lines.iter_rows(named=True)
         ],
