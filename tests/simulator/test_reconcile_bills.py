@@ -352,7 +352,7 @@ def test_the_product_reads_both_reports_to_the_last_digit(
         effective = sum((totals["EffectiveCost"] for totals in report.totals.values()), Decimal(0))
         assert (report.format, report.rows) == ("cur", lines.height)
         assert billed == exact(lines, "cost")
-        assert effective == exact(lines, "amortized")
+        assert effective == exact(lines, "net_amortized")
 
 
 def exact(lines: pl.DataFrame, amount: str) -> Decimal:
