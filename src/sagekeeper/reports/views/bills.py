@@ -79,7 +79,7 @@ def month_agreement(lake: Lake, dataset: str) -> pl.DataFrame:
         .filter(pl.col("dataset") == dataset)
         .group_by(month=pl.col("day").dt.truncate("1mo"))
         .agg(
-            shown=pl.col("billed_cost").sum().round(2),
+            shown=pl.col("billed_cost").sum(),
             effective=pl.col("effective_cost").sum().round(2),
             days=pl.col("day").n_unique(),
             estimated=pl.col("estimated").fill_null(value=False).any(),
@@ -90,12 +90,13 @@ def month_agreement(lake: Lake, dataset: str) -> pl.DataFrame:
         lake.scan(COSTS)
         .filter(pl.col("x_Dataset") == dataset)
         .group_by(month=pl.col("x_ChargeDate").dt.truncate("1mo"))
-        .agg(bill=pl.col("BilledCost").sum().round(2))
+        .agg(bill=pl.col("BilledCost").sum())
         .collect()
     )
     return (
         bill.join(shown, on="month", how="full", coalesce=True)
-        .with_columns(difference=(pl.col("shown") - pl.col("bill")).round(2))
+        # Subtracted before rounding: at half a cent two equal sums would round apart.
+        .with_columns(pl.col("shown", "bill").round(2), difference=(pl.col("shown") - pl.col("bill")).round(2))
         .sort("month", descending=True)
         .select("month", "shown", "bill", "difference", "effective", "days", "estimated")
     )
