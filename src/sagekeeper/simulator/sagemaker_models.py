@@ -18,6 +18,8 @@ def create_model(ask: Ask) -> dict[str, Any]:
         raise Refused("ValidationException", f'Cannot create already existing model "{arn}".')
     if all(key in ask.params for key in CONTAINERS):
         raise Refused("ValidationException", "Both PrimaryContainer and Containers can not be specified.")
+    for container in containers(ask.params):
+        _refuse_package(ask, container.get("ModelPackageName", ""))
     ask.here.models[name] = {key: value for key, value in ask.params.items() if key != "Tags"} | {
         "ModelArn": arn,
         "CreationTime": ask.now,
@@ -97,6 +99,18 @@ def containers(model: dict[str, Any]) -> list[dict[str, Any]]:
 def multi_model(model: dict[str, Any]) -> bool:
     """Whether the model serves whatever lies under its prefix (aws-facts 2.4)."""
     return any(item.get("Mode") == "MultiModel" for item in containers(model))
+
+
+def _refuse_package(ask: Ask, package: str) -> None:
+    """A package of this account must be there and valid; others (marketplaces) are taken at their word."""
+    arn = package if package.startswith("arn:") else ask.here.arn("model-package", package)
+    if not package or not arn.startswith(ask.here.arn("model-package", "")):
+        return
+    known = ask.here.flows.packages.get(arn)
+    if known is None:
+        _refuse(f"ModelPackage {arn} does not exist.")
+    elif ask.now < known["x_ready"]:
+        _refuse(f"ModelPackage {arn} is not in Completed status.")
 
 
 def _refuse_wrong(ask: Ask) -> None:

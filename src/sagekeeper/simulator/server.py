@@ -50,6 +50,8 @@ from sagekeeper.simulator import (
     hosting_metrics,
     loopback,
     mlflow_servers,
+    model_groups,
+    model_packages,
     monitor_definitions,
     monitor_runs,
     monitor_schedules,
@@ -57,6 +59,9 @@ from sagekeeper.simulator import (
     notebook_instances,
     optimization_hub,
     passing,
+    pipeline_executions,
+    pipeline_run,
+    pipelines,
     pricing_api,
     runtime,
     sagemaker_components,
@@ -105,6 +110,10 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", mlflow_servers.HANDLERS, mlflow_servers.MUTATING),
     (SageMakerResponse, "sagemaker", monitor_definitions.HANDLERS, monitor_definitions.MUTATING),
     (SageMakerResponse, "sagemaker", monitor_schedules.HANDLERS, monitor_schedules.MUTATING),
+    (SageMakerResponse, "sagemaker", model_groups.HANDLERS, model_groups.MUTATING),
+    (SageMakerResponse, "sagemaker", model_packages.HANDLERS, model_packages.MUTATING),
+    (SageMakerResponse, "sagemaker", pipelines.HANDLERS, pipelines.MUTATING),
+    (SageMakerResponse, "sagemaker", pipeline_executions.HANDLERS, pipeline_executions.MUTATING),
     (SageMakerResponse, "sagemaker", feature_groups.HANDLERS, feature_groups.MUTATING),
     (None, "sagemaker-featurestore-runtime", feature_records.HANDLERS, feature_records.MUTATING),
     (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
@@ -160,13 +169,13 @@ class Simulation:
         self._captures = Captures(self.world, self._origin["now"])
         self._aws = Borrowed(Complete(DomainDispatcherApplication(create_backend_app)), self.journal, self.clock)
         self._own = OwnServices(self.house, [service[1:] for service in SERVICES if service[0] is None])
-        people = {
+        self._people = {
             name: handler
             for _, service, found, _ in SERVICES
             if service == "sagemaker"
             for name, handler in found.items()
         }
-        self._control = Control(self.house, people, self._catch_up)
+        self._control = Control(self.house, self._people, self._catch_up)
         self._hour: datetime | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -217,6 +226,7 @@ class Simulation:
         alarm_actions.on("autoscaling", passing.scaling_of(self.world))
         # Alarms come late, within `passing`: what happened by itself is then already in the metrics that they see.
         self.world.passing += [feature_records.bring_up_to, passing.bring_up_to, retain]
+        self.world.passing.append(partial(pipeline_run.bring_up_to, self.house, self._people))
         self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
         if hosting_metrics.SOURCE not in SOURCES:
             SOURCES.append(hosting_metrics.SOURCE)

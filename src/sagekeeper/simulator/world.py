@@ -19,6 +19,7 @@ from sagekeeper.simulator.budget_book import BudgetBook
 from sagekeeper.simulator.commercial import Commercial
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.explorer_state import Explorer
+from sagekeeper.simulator.flow_book import FlowBook
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
 from sagekeeper.simulator.scaling_state import Scaling
@@ -111,6 +112,7 @@ class Standing:
     advice: AdviceBook = field(default_factory=AdviceBook)
     orders: Orders = field(default_factory=Orders)
     work: Workspaces = field(default_factory=Workspaces)
+    flows: FlowBook = field(default_factory=FlowBook)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""
