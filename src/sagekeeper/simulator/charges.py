@@ -82,17 +82,17 @@ def charges(
     begin: datetime,
     end: datetime,
     step: Literal["day", "hour"] = "day",
-    wanted: Callable[[Run | Daily], bool] = lambda _: True,
+    wanted: Callable[[Run], bool] = lambda _: True,
+    counted: bool = True,
 ) -> pl.DataFrame:
-    """Usage in [begin, end), per day or hour, of what is wanted."""
+    """Usage in [begin, end), per day or hour, of the runs that are wanted, and of what is counted."""
     found = [run for runs in (_hosting, _training, _processing, *MORE_RUNS) for run in runs(here)]
     runs = [run for run in found if wanted(run)]
-    more = [item for counted in MORE_DAILY for item in counted(here, begin, end)]
-    daily = [*_requests(here, begin, end), *_surroundings(here, begin, end), *more]
-    counted = [_days(item) for item in daily if wanted(item)]
-    cut = _cut(runs, begin.timestamp(), end.timestamp(), HOUR if step == "hour" else DAY)
-    spread = pl.concat([cut.clear(), *counted])
-    lines = pl.concat([cut, _by_hour(spread, end) if step == "hour" else spread])
+    lines = _cut(runs, begin.timestamp(), end.timestamp(), HOUR if step == "hour" else DAY)
+    if counted:
+        more = [item for found_by_day in MORE_DAILY for item in found_by_day(here, begin, end)]
+        days = _days([*_requests(here, begin, end), *_surroundings(here, begin, end), *more])
+        lines = pl.concat([lines, _by_hour(days, end) if step == "hour" else days])
     for change in here.price_changes:
         dearer = (pl.col("usage_type") == change.usage_type) & (pl.col("start").dt.date() >= change.since)
         lines = lines.with_columns(
@@ -196,7 +196,11 @@ def _requests(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]
 
 def _surroundings(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]:
     """S3 and CloudWatch: lines without a resource, a few per day, from the first endpoint on."""
-    born = min((life.created for lives in here.lives.values() for life in lives), default=end)
+    lives = [life.created for found in here.lives.values() for life in found]
+    begun = lives or [surge.since for surge in here.surges]
+    if not begun:
+        return
+    born = min(begun)
     first = int(max(begin, born).timestamp()) // DAY
     days = np.arange(first, int(np.ceil(end.timestamp() / DAY)))
     if not len(days):
@@ -260,18 +264,21 @@ def _cut(runs: list[Run], begin: float, end: float, size: int) -> pl.DataFrame:
     )
 
 
-def _days(item: Daily) -> pl.DataFrame:
-    quantity = pl.Series("quantity", item.quantities, dtype=pl.Float64)
-    number = pl.int_range(item.first, item.first + len(quantity), dtype=pl.Int64, eager=True)
-    return pl.DataFrame({"number": number, "quantity": quantity}).select(
-        _moment(pl.col("number") * DAY).alias("start"),
-        pl.lit(item.service).alias("service"),
-        pl.lit(item.usage_type).alias("usage_type"),
-        pl.lit(item.operation).alias("operation"),
-        pl.lit(item.resource_id, dtype=pl.String).alias("resource_id"),
-        pl.lit(item.tags).alias("tags"),
-        "quantity",
-        pl.lit(item.price, dtype=pl.Float64).alias("price"),
+def _days(items: list[Daily]) -> pl.DataFrame:
+    """What was counted, a row for each day of each item."""
+    texts = ("service", "usage_type", "operation", "resource_id", "tags")
+    told = pl.DataFrame([item[2:] for item in items], schema=(*texts, "price"), orient="row").cast(
+        {**dict.fromkeys(texts, pl.String()), "price": pl.Float64()}
+    )
+    lengths = [len(item.quantities) for item in items]
+    row = np.repeat(np.arange(len(items)), lengths)
+    number = [np.arange(item.first, item.first + len(item.quantities)) for item in items]
+    quantity = [np.asarray(item.quantities, dtype=float) for item in items]
+    return told[row].select(
+        _moment(pl.lit(pl.Series("n", np.concatenate([np.zeros(0, np.int64), *number]))) * DAY).alias("start"),
+        *texts,
+        pl.Series("quantity", np.concatenate([np.zeros(0), *quantity])),
+        "price",
     )
 
 

@@ -198,6 +198,8 @@ def _plan() -> list[pl.Expr]:
     fee, covered = pl.col("record_type") == FEE, pl.col("record_type") == COVERED
     upfront = pl.when(fee).then((pl.col("plan_commitment") * pl.col("upfront_share")).round(10))
     recurring = pl.when(fee).then(pl.col("plan_commitment") - upfront)
+    # An enterprise discount is on the fee, and with it on all that is spread of it.
+    net = pl.when(pl.col("cost") != 0).then(pl.col("net_cost") / pl.col("cost")).otherwise(1.0)
     names = words("start_time end_time instance_type_family offering_type payment_option purchase_term region")
     return [
         pl.col("plan_arn").alias("savings_plan_savings_plan_a_r_n"),
@@ -208,8 +210,8 @@ def _plan() -> list[pl.Expr]:
         pl.when(fee).then(pl.col("plan_used")).alias("savings_plan_used_commitment"),
         upfront.alias("savings_plan_amortized_upfront_commitment_for_billing_period"),
         recurring.alias("savings_plan_recurring_commitment_for_billing_period"),
-        upfront.alias("savings_plan_net_amortized_upfront_commitment_for_billing_period"),
-        recurring.alias("savings_plan_net_recurring_commitment_for_billing_period"),
+        (upfront * net).round(10).alias("savings_plan_net_amortized_upfront_commitment_for_billing_period"),
+        (recurring * net).round(10).alias("savings_plan_net_recurring_commitment_for_billing_period"),
         *(pl.col(f"plan_{name}").alias(f"savings_plan_{name}") for name in names),
     ]
 

@@ -9,7 +9,7 @@ organisation's terms make of a month's usage is `savings_plan_lines` and `adjust
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -27,7 +27,7 @@ from sagekeeper.simulator.adjustments import (
     tax_rows,
 )
 from sagekeeper.simulator.bill_lines import DIGITS, MONEY, Step, by_day, empty, lines, rows
-from sagekeeper.simulator.charges import USAGE, Daily, Run, charges
+from sagekeeper.simulator.charges import USAGE, charges
 from sagekeeper.simulator.free_offers import free_shares, with_free
 from sagekeeper.simulator.savings_plan_lines import applied, coverable, in_force, plans_of
 from sagekeeper.simulator.world import Standing, World
@@ -39,7 +39,7 @@ ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 ESTIMATED_HIGH = 0.15
 """Share of the lines of an open day that are too high at first; by how much: `HIGH_BY` of what the others lack."""
 HIGH_BY = 0.3
-KEPT_ROWS = 400_000
+KEPT_ROWS = 200_000
 """Months of more rows are made anew each time: a large organisation's bill would fill the memory."""
 Stamp = tuple[int, ...]
 BY_THE_HOUR = ("Usage", "SavingsPlanCoveredUsage", "SavingsPlanNegation", "SavingsPlanRecurringFee")
@@ -53,6 +53,7 @@ class Meter:
         self._world = world
         self._kept: dict[tuple[str, str], tuple[int, datetime, pl.DataFrame]] = {}
         self._usage_at: tuple[Stamp, pl.DataFrame] = ((), pl.DataFrame(schema=USAGE))
+        self._settled: dict[date, tuple[Stamp, pl.DataFrame]] = {}
         self._months: dict[date, tuple[Stamp, pl.DataFrame]] = {}
         self._owed: dict[date, tuple[Stamp, pl.DataFrame]] = {}
 
@@ -68,15 +69,19 @@ class Meter:
         now = now.replace(minute=0, second=0, microsecond=0)
         with self._world.lock:
             first, last = max(first, self._born(now)), min(last, now.date())
-            found = [self._month(period, now) for period in months(first, last)]
-            if step == "hour":
-                by_the_hour = pl.col("record_type").is_in(BY_THE_HOUR)
-                found = [frame.filter(~by_the_hour) for frame in found]
-                found += [frame.filter(by_the_hour) for frame in self._hours(first, last, now)]
-        whole = pl.concat([empty(), *found]).filter(pl.col("start").dt.date().is_between(first, last))
-        if accounts is not None:
-            whole = whole.filter(pl.col("account").is_in(list(accounts)))
-        return lines(whole, step)
+            found = (self._asked(period, first, last, now, step) for period in months(first, last))
+            seen = found if accounts is None else (frame.filter(pl.col("account").is_in(accounts)) for frame in found)
+            # Month by month: a large organisation's bill is made in parts.
+            return pl.concat([lines(empty(), step), *(lines(frame, step) for frame in seen)])
+
+    def _asked(self, period: date, first: date, last: date, now: datetime, step: Step) -> pl.DataFrame:
+        """Rows of those days that are in a month."""
+        month = self._month(period, now).filter(pl.col("start").dt.date().is_between(first, last))
+        if step == "day":
+            return month
+        by_the_hour = pl.col("record_type").is_in(BY_THE_HOUR)
+        hours = self._hours(max(first, period), min(last, following(period) - timedelta(days=1)), now)
+        return pl.concat([month.filter(~by_the_hour), hours.filter(by_the_hour)])
 
     def _month(self, period: date, now: datetime) -> pl.DataFrame:
         """A month's rows by the day."""
@@ -94,30 +99,44 @@ class Meter:
         return whole
 
     def _charged(self, period: date, now: datetime) -> pl.DataFrame:
-        """A month's usage and plans by the day, with their net amounts."""
-        begin, end = midnight(period), min(midnight(following(period)), now - ARRIVAL_LAG)
-        usage = self._usage(now).filter(pl.col("start").is_between(begin, midnight(following(period)), closed="left"))
-        shares, plans = free_shares(usage), in_force(plans_of(self._world), begin, end)
-        if not plans or begin >= end:
+        """A month's usage and plans by the day, with their net amounts. What is of closed days is kept, of one month."""
+        begin, end, opens = midnight(period), min(midnight(following(period)), now - ARRIVAL_LAG), _opens(now)
+        stamp, kept = (*self._stamp(now, None)[:-1], int(min(end, opens).timestamp())), self._settled.get(period)
+        if kept is None or kept[0] != stamp:
+            kept = (stamp, self._days(period, begin, min(end, opens), now))
+            self._settled = {period: kept}
+        return pl.concat([kept[1], self._days(period, max(begin, opens), end, now)])
+
+    def _days(self, period: date, begin: datetime, end: datetime, now: datetime) -> pl.DataFrame:
+        """The same for [begin, end) of it."""
+        if begin >= end:
+            return empty()
+        usage, shares = self._usage_of(period, now)
+        usage, plans = usage.filter(pl.col("start") >= begin, pl.col("start") < end), plans_of(self._world)
+        if not in_force(plans, begin, end):
             return self._with_terms(as_rows(with_free(usage, shares)), now)
-        hours = self._by_hour(begin, end, now, coverable)
+        hours = self._by_hour(begin, end, now, covered=True)
         others = usage.join(hours.select(SAME).unique(), on=SAME, how="anti", nulls_equal=True)
         of_plans, left = applied(with_free(hours, shares), plans, begin, end)
         parts = [as_rows(with_free(others, shares)), by_day(of_plans), by_day(as_rows(left))]
         return self._with_terms(pl.concat(parts), now)
 
-    def _hours(self, first: date, last: date, now: datetime) -> Iterator[pl.DataFrame]:
-        """Usage and plans of some days by the hour, with their net amounts."""
-        for period in months(first, last):
-            begin = max(midnight(period), midnight(first))
-            end = min(midnight(following(period)), midnight(last) + timedelta(days=1), now - ARRIVAL_LAG)
-            if begin < end:
-                inside = pl.col("start").is_between(midnight(period), midnight(following(period)), closed="left")
-                shares = free_shares(self._usage(now).filter(inside))
-                hours = with_free(self._by_hour(begin, end, now, coverable), shares)
-                others = with_free(self._by_hour(begin, end, now, uncoverable), shares)
-                of_plans, left = applied(hours, plans_of(self._world), begin, end)
-                yield self._with_terms(pl.concat([of_plans, as_rows(left), as_rows(others)]), now)
+    def _usage_of(self, period: date, now: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """A month's usage, and what is free of it."""
+        inside = pl.col("start").is_between(midnight(period), midnight(following(period)), closed="left")
+        usage = self._usage(now).filter(inside)
+        return usage, free_shares(usage)
+
+    def _hours(self, first: date, last: date, now: datetime) -> pl.DataFrame:
+        """Usage and plans of some days of one month by the hour, with their net amounts."""
+        begin, end = midnight(first), min(midnight(last) + timedelta(days=1), now - ARRIVAL_LAG)
+        if begin >= end:
+            return empty()
+        _, shares = self._usage_of(first.replace(day=1), now)
+        hours = with_free(self._by_hour(begin, end, now, covered=True), shares)
+        others = with_free(self._by_hour(begin, end, now, covered=False), shares)
+        of_plans, left = applied(hours, plans_of(self._world), begin, end)
+        return self._with_terms(pl.concat([of_plans, as_rows(left), as_rows(others)]), now)
 
     def _with_terms(self, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
         terms = self._world.commercial
@@ -140,11 +159,14 @@ class Meter:
             self._owed[period] = kept
         return kept[1]
 
-    def _by_hour(
-        self, begin: datetime, end: datetime, now: datetime, wanted: Callable[[Run | Daily], bool]
-    ) -> pl.DataFrame:
+    def _by_hour(self, begin: datetime, end: datetime, now: datetime, *, covered: bool) -> pl.DataFrame:
+        """Usage by the hour, of what plans may cover or of everything else."""
         there = list(self._world.standing.values())
-        return _arriving(pl.concat([charges(here, begin, end, "hour", wanted) for here in there]), now)
+        found = [
+            charges(here, begin, end, "hour", lambda run: coverable(run) == covered, counted=not covered)
+            for here in there
+        ]
+        return _arriving(pl.concat(found), now)
 
     def _usage(self, now: datetime) -> pl.DataFrame:
         """All usage by the day, as far as it has arrived."""
@@ -193,11 +215,6 @@ def as_rows(usage: pl.DataFrame) -> pl.DataFrame:
     """Usage at its list price, as rows of the bill."""
     money = [pl.col("cost").alias(name) for name in MONEY]
     return rows(usage.rename({"price": "rate"}).with_columns(money), record_type="Usage")
-
-
-def uncoverable(item: Run | Daily) -> bool:
-    """What no plan covers."""
-    return not coverable(item)
 
 
 def _arriving(usage: pl.DataFrame, now: datetime) -> pl.DataFrame:
