@@ -49,9 +49,11 @@ class BillFile(ABC):
 def utc_time(name: str) -> pl.Expr:
     """The text as a time; null where it is none. Bills write UTC, with or without saying so."""
     text = pl.col(name).str.strip_chars().str.replace("T", " ", literal=True)
-    known = text.str.contains(r"^\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|\+00:00| UTC)?$")
-    minutes = text.str.extract(r" (\d\d:\d\d)").fill_null("00:00")
-    seconds = text.str.extract(r" \d\d:\d\d:(\d\d)").fill_null("00")
+    known = text.str.contains(
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?(?:Z|\+00:00| UTC)?$"
+    )
+    minutes = text.str.extract(r" ([0-9]{2}:[0-9]{2})").fill_null("00:00")
+    seconds = text.str.extract(r" [0-9]{2}:[0-9]{2}:([0-9]{2})").fill_null("00")
     whole = pl.concat_str([text.str.slice(0, 10), pl.lit(" "), minutes, pl.lit(":"), seconds])
     moment = whole.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     return pl.when(known).then(moment.dt.replace_time_zone("UTC"))

@@ -132,6 +132,12 @@ def format_of(bill: BillFile) -> BillFormat:
     missing = {item: item.missing(bill.columns) for item in FORMATS}
     best = min(FORMATS, key=lambda item: len(missing[item]) / len(item.needed))
     if not missing[best]:
+        twice = [name for name in best.wanted(bill.columns) if bill.columns.count(name) > 1]
+        if twice:
+            raise BadInput(
+                f"{bill.path.name} has the column {twice[0]} twice, and which one counts is not said. "
+                f"Export it with each column once. {UNCHANGED}"
+            )
         return best
     if len(missing[best]) == len(best.needed):
         titles = " or ".join(item.title for item in FORMATS)

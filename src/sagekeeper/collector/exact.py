@@ -11,8 +11,9 @@ from decimal import Context, Decimal
 
 import polars as pl
 
-NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?$"
-"""A decimal number as bills write it. Two digits of exponent are more than money has."""
+NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?$"
+"""A decimal number as bills write it, in ASCII digits: ``\\d`` would take those of every script. Two
+digits of exponent are more than money has."""
 
 MOST_DIGITS = 30
 """Digits of one number. 10^30 x 10^8 rows still fits into 128 bits."""
