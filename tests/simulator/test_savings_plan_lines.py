@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sagekeeper.simulator.adjustments import discounted
 from sagekeeper.simulator.bill_lines import by_day
 from sagekeeper.simulator.charges import USAGE, Run
+from sagekeeper.simulator.commercial import PrivateDiscount
 from sagekeeper.simulator.commitments import HOURS_A_YEAR, Payment, SavingsPlan, plan_rate
 from sagekeeper.simulator.meter import as_rows
 from sagekeeper.simulator.savings_plan_lines import Owned, applied, coverable, eligible
@@ -151,6 +153,9 @@ def test_over_the_whole_term_the_amortised_cost_is_the_cost(
     assert hours.len() == HOURS_A_YEAR
     assert made["amortized"].sum() == pytest.approx(made["cost"].sum(), abs=1e-3)
     assert made["cost"].sum() == pytest.approx(item.plan.total, abs=1e-3)
+    net = discounted(made, [PrivateDiscount("EdpDiscount", 0.1, BEGIN.date())])
+    assert net["net_amortized"].sum() == pytest.approx(net["net_cost"].sum(), abs=1e-3)
+    assert net["net_cost"].sum() == pytest.approx(0.9 * item.plan.total, abs=1e-3)
     assert left["cost"].sum() == pytest.approx(used["cost"].sum() - of(made, COVERED)["list_cost"].sum(), abs=1e-3)
 
 

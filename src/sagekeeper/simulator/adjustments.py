@@ -128,7 +128,7 @@ def _correction(frame: pl.DataFrame, item: Correction) -> pl.DataFrame:
     )
     more = (pl.col("cost") * (item.factor - 1)).round(DIGITS)
     names = ("list_cost", "net_cost", "amortized", "net_amortized")
-    words = f"Correction of {item.usage_type}, {item.first:%Y-%m-%d} to {item.last:%Y-%m-%d}"
+    words = f"Correction of {item.usage_type}, {item.first} to {item.last}, posted on {item.posted:%Y-%m-%d}"
     return (
         found.with_columns(more.alias("cost"))
         .with_columns(

@@ -41,8 +41,14 @@ def under(offer: Offer) -> pl.Expr:
     return (pl.col("service") == offer.service) & pl.col("usage_type").str.contains(f"(^|-){offer.usage_type}$")
 
 
+def offered() -> pl.Expr:
+    """Usage of services with an offer: most of a bill is of none, and need not be looked at again."""
+    return pl.col("service").is_in(sorted({offer.service for offer in OFFERS}))
+
+
 def free_shares(days: pl.DataFrame) -> pl.DataFrame:
     """Which share of each day of a month is free, by offer: ``offer`` (its place in `OFFERS`), ``day``, ``free``."""
+    days = days.filter(offered())
     found = [_shares(days.filter(under(offer)), number, offer.limit) for number, offer in enumerate(OFFERS)]
     return pl.concat(found)
 
@@ -53,8 +59,11 @@ def with_free(usage: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
     if shares.is_empty():
         return usage
     offer = pl.coalesce(pl.when(under(item)).then(number) for number, item in enumerate(OFFERS))
-    told = usage.with_columns(offer.alias("offer"), pl.col("start").dt.date().alias("day")).join(
-        shares, on=["offer", "day"], how="left", maintain_order="left"
+    others = usage.filter(~offered())
+    told = (
+        usage.filter(offered())
+        .with_columns(offer.alias("offer"), pl.col("start").dt.date().alias("day"))
+        .join(shares, on=["offer", "day"], how="left", maintain_order="left")
     )
     free, words = (
         pl.col("free").fill_null(0.0),
@@ -74,7 +83,7 @@ def with_free(usage: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
         pl.lit(0.0).alias("price"),
         words.alias("note"),
     )
-    return pl.concat([paid, given]).select(usage.columns)
+    return pl.concat([others, *(frame.select(usage.columns) for frame in (paid, given))])
 
 
 def _shares(days: pl.DataFrame, number: int, limit: float) -> pl.DataFrame:

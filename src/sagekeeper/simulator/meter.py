@@ -39,8 +39,10 @@ ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 ESTIMATED_HIGH = 0.15
 """Share of the lines of an open day that are too high at first; by how much: `HIGH_BY` of what the others lack."""
 HIGH_BY = 0.3
-KEPT_ROWS = 200_000
+KEPT_ROWS = 60_000
 """Months of more rows are made anew each time: a large organisation's bill would fill the memory."""
+KEPT = pl.Schema({name: pl.Categorical() if kind == pl.String() else kind for name, kind in USAGE.items()})
+"""Usage as it is kept: millions of rows have a few thousand different texts."""
 Stamp = tuple[int, ...]
 BY_THE_HOUR = ("Usage", "SavingsPlanCoveredUsage", "SavingsPlanNegation", "SavingsPlanRecurringFee")
 SAME = ("account", "region", "service", "usage_type", "operation", "resource_id", "tags")
@@ -52,7 +54,7 @@ class Meter:
     def __init__(self, world: World) -> None:
         self._world = world
         self._kept: dict[tuple[str, str], tuple[int, datetime, pl.DataFrame]] = {}
-        self._usage_at: tuple[Stamp, pl.DataFrame] = ((), pl.DataFrame(schema=USAGE))
+        self._usage_at: tuple[Stamp, pl.DataFrame] = ((), pl.DataFrame(schema=KEPT))
         self._settled: dict[date, tuple[Stamp, pl.DataFrame]] = {}
         self._months: dict[date, tuple[Stamp, pl.DataFrame]] = {}
         self._owed: dict[date, tuple[Stamp, pl.DataFrame]] = {}
@@ -124,7 +126,7 @@ class Meter:
     def _usage_of(self, period: date, now: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
         """A month's usage, and what is free of it."""
         inside = pl.col("start").is_between(midnight(period), midnight(following(period)), closed="left")
-        usage = self._usage(now).filter(inside)
+        usage = self._usage(now).filter(inside).cast(pl.Schema(USAGE))
         return usage, free_shares(usage)
 
     def _hours(self, first: date, last: date, now: datetime) -> pl.DataFrame:
@@ -175,17 +177,17 @@ class Meter:
             there, begin, end = list(self._world.standing.values()), _opens(now), now - ARRIVAL_LAG
             closed = [self._closed(here, begin) for here in there]
             late = pl.concat([charges(here, begin, end) for here in there])
-            self._usage_at = (stamp, pl.concat([*closed, _arriving(late, now)]))
+            self._usage_at = (stamp, pl.concat([*closed, _arriving(late, now).cast(KEPT)]))
         return self._usage_at[1]
 
     def _closed(self, here: Standing, until: datetime) -> pl.DataFrame:
         """Days older than the last four. A day that closes is added to those that are kept."""
-        key, nothing = (here.account, here.region), pl.DataFrame(schema=USAGE)
+        key, nothing = (here.account, here.region), pl.DataFrame(schema=KEPT)
         version, upto, kept = self._kept.get(key, (-1, ORIGIN, nothing))
         if version != here.version or upto > until:
             upto, kept = ORIGIN, nothing
         if upto < until:
-            kept = pl.concat([kept, charges(here, upto, until)])
+            kept = pl.concat([kept, charges(here, upto, until).cast(KEPT)])
         self._kept[key] = (here.version, until, kept)
         return kept
 
