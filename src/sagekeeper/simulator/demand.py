@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -19,6 +20,8 @@ from sagekeeper.simulator.world import FOREVER, Standing, Stretch, Traffic, stre
 
 Floats = NDArray[np.float64]
 HOUR = 3600
+DAY_SHAPE = np.sin((np.arange(24.0) - 8) / 24 * 2 * np.pi)
+"""Requests over the hours of a day: least at two, most at two in the afternoon."""
 
 
 def requests(
@@ -62,16 +65,20 @@ def demand(
 ) -> Floats:
     """Requests of the world's clients per period, within spans of time in which a share of them counts."""
     edges = begin + period * np.arange(count + 1, dtype=np.float64)
-    first = np.floor(edges[0] / HOUR)
-    hours = first + np.arange(int(np.ceil(edges[-1] / HOUR) - first))
-    found = np.zeros(count)
+    found, joined = np.zeros(count), _joined(spans)
     for since, until, profile in here.hosting.windows(name, here.traffic.get(name, Traffic())):
         stop = min(moment for moment in (now, profile.until, until) if moment is not None).timestamp()
-        rates = _hourly(profile, name, hours) if profile.per_hour else None
-        for low, high, share in _joined(spans):
-            low, high = max(low, since.timestamp() if since > ALWAYS else 0.0), min(high, stop)
-            if rates is not None and low < min(high, edges[-1]) and high > edges[0]:
-                found += np.diff(_counted(np.clip(edges, low, high), first, np.floor(rates * share)))
+        start = since.timestamp() if since > ALWAYS else 0.0
+        cut = [(max(low, start, edges[0]), min(high, stop, edges[-1]), share) for low, high, share in joined]
+        cut = [span for span in cut if span[0] < span[1]]
+        if not cut or not profile.per_hour:
+            continue
+        # Hours in which nothing can come are not looked at: most endpoints are younger than the bill.
+        first = np.floor(min(low for low, _, _ in cut) / HOUR)
+        hours = first + np.arange(int(np.ceil(max(high for _, high, _ in cut) / HOUR) - first))
+        rates = _hourly(profile, name, hours)
+        for low, high, share in cut:
+            found += np.diff(_counted(np.clip(edges, low, high), first, np.floor(rates * share)))
     return found
 
 
@@ -125,16 +132,21 @@ def alive(
 
 
 def _hourly(profile: Traffic, name: str, hours: Floats) -> Floats:
-    weekday = np.floor(hours / 24 + 3) % 7
-    rhythm = 1 + profile.daily_swing * np.sin((hours % 24 - 8) / 24 * 2 * np.pi)
-    rhythm = rhythm * np.where(weekday >= 5, profile.weekend_share, 1.0)
+    at = hours.astype(np.int64)
+    rhythm = 1 + profile.daily_swing * DAY_SHAPE[at % 24]
+    rhythm = rhythm * np.where((at // 24 + 3) % 7 >= 5, profile.weekend_share, 1.0)
     noise = 1 + 0.12 * _noise(name, hours)
     made: Floats = np.floor(profile.per_hour * np.maximum(rhythm * noise, 0.02))
     if profile.seasons is None:
         return made
-    edges = np.array([[side.timestamp() / HOUR for side in span] for span in profile.seasons]).ravel()
     # Between an odd number of edges lies a season: they are in order and do not overlap.
-    return np.where(np.searchsorted(edges, hours, side="right") % 2 == 1, made, 0.0)
+    return np.where(np.searchsorted(_edges(tuple(profile.seasons)), hours, side="right") % 2 == 1, made, 0.0)
+
+
+@lru_cache(maxsize=64)
+def _edges(seasons: tuple[tuple[datetime, datetime], ...]) -> Floats:
+    """Beginnings and ends in hours since 1970."""
+    return np.array([[side.timestamp() / HOUR for side in span] for span in seasons]).ravel()
 
 
 def _counted(moments: Floats, first: float, hourly: Floats) -> Floats:

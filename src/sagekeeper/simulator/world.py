@@ -8,7 +8,7 @@ change it (`sagemaker_*.py`); the meter (`meter.py`) and the metrics (`traffic.p
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -129,12 +129,18 @@ class World:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.standing = {
-            (account, region): Standing(account, region) for account in ACCOUNT_NAMES for region in REGIONS
-        }
+        self.accounts: dict[str, str] = {}
+        """The organisation's accounts and their names, the paying one (`PAYER`) first."""
+        self.standing: dict[tuple[str, str], Standing] = {}
+        self.open(ACCOUNT_NAMES)
         self.commercial = Commercial()
         self.truths: list[Truth] = []
         self.passing: list[Callable[[World, datetime], None]] = []
+
+    def open(self, accounts: dict[str, str], regions: Iterable[str] = REGIONS) -> None:
+        """Begin anew with these accounts, empty, in these regions."""
+        self.accounts = dict(accounts)
+        self.standing = {(account, region): Standing(account, region) for account in accounts for region in regions}
 
     def until(self, now: datetime) -> None:
         """Let what happens by itself happen up to now."""

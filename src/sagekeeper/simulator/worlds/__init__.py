@@ -6,12 +6,16 @@ when an account is first served (``--scale``), and written down with the account
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+
+from sagekeeper.core.errors import BadInput
 
 from sagekeeper.simulator import organisation
 from sagekeeper.simulator.world import World
-from sagekeeper.simulator.worlds import temptation
+from sagekeeper.simulator.worlds import enterprise, temptation
 
 Settle = Callable[[World, datetime, int], None]
 
@@ -29,5 +33,18 @@ WORLDS: dict[str, Settle] = {
     "studio": _demo,
     "small": _small,
     "temptation": temptation.settle,
+    "enterprise": enterprise.settle,
 }
 """``demo`` and ``studio`` are one: two accounts, 40 endpoints, 600 training jobs; ``small`` is a part of it for tests."""
+SIZED = re.compile(r"enterprise:(\d+):(\d+)")
+"""``enterprise:12:200`` has 12 accounts and 200 endpoints."""
+
+
+def world_of(scale: str) -> Settle:
+    """What fills a world of this name. Raises BadInput for a name that is none."""
+    sized = SIZED.fullmatch(scale)
+    if sized:
+        return partial(enterprise.settle, accounts=int(sized[1]), endpoints=int(sized[2]))
+    if scale not in WORLDS:
+        raise BadInput(f"--scale is one of {', '.join(WORLDS)}, or enterprise:ACCOUNTS:ENDPOINTS, not {scale}.")
+    return WORLDS[scale]
