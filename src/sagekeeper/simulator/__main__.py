@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sagekeeper.simulator.server import DEFAULT_NOW, serve
-from sagekeeper.simulator.worlds import WORLDS
+from sagekeeper.simulator.worlds import WORLDS, world_of
 
 
 def main() -> None:
@@ -18,9 +18,10 @@ def main() -> None:
     options.add_argument("--state", type=Path, required=True)
     options.add_argument("--now", type=datetime.fromisoformat, default=DEFAULT_NOW)
     options.add_argument("--seed", type=int, default=7)
-    options.add_argument("--scale", choices=tuple(WORLDS), default="demo")
+    options.add_argument("--scale", default="demo", help=f"{', '.join(WORLDS)}, enterprise:ACCOUNTS:ENDPOINTS")
     options.add_argument("--speed", type=float, default=1.0)
     given = options.parse_args()
+    world_of(given.scale)  # A wrong name is told before anything is made.
 
     def show(stage: str, share: float) -> None:
         print(f"{share:4.0%} {stage}", flush=True)  # noqa: T201 (this is a command)

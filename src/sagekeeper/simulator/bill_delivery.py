@@ -22,7 +22,7 @@ from sagekeeper.simulator.bill_orders import HOME, TAKES, Order, Run
 from sagekeeper.simulator.cur_export import Delivered, report_files
 from sagekeeper.simulator.data_export import export_files, read_query
 from sagekeeper.simulator.operations import House
-from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER, Standing
+from sagekeeper.simulator.world import PAYER, Standing
 
 MISSING, DENIED = "MISSING", "DENIED"
 WRITERS = ("billingreports.amazonaws.com", "bcm-data-exports.amazonaws.com")
@@ -89,7 +89,7 @@ def _run(house: House, here: Standing, order: Order, at: datetime, *, write: boo
 def books_of(house: House, account: str, at: datetime) -> Books:
     """Whose bill this account sees."""
     plans = [plan for here in house.world.standing.values() for plan in here.savings_plans.values()]
-    return Books(PAYER, account, dict(ACCOUNT_NAMES), at, tuple(plans))
+    return Books(PAYER, account, dict(house.world.accounts), at, tuple(plans))
 
 
 def _months(house: House, order: Order, books: Books) -> Iterator[tuple[date, pl.DataFrame]]:

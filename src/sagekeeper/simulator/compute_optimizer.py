@@ -13,7 +13,7 @@ from typing import Any
 from sagekeeper.simulator.advice import LOOK_BACK_DAYS, Advice, idle_endpoints
 from sagekeeper.simulator.advice_book import AdviceBook
 from sagekeeper.simulator.operations import Ask, Handler, Refused
-from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER
+from sagekeeper.simulator.world import PAYER
 
 HOME = "us-east-1"
 MOST = 100
@@ -50,7 +50,7 @@ def get_enrollment_statuses_for_organization(ask: Ask) -> dict[str, Any]:
     if ask.account != PAYER:
         raise Refused("AccessDeniedException", "Only the management account may ask for its members.")
     world = ask.house.world
-    members = [account for account in ACCOUNT_NAMES if account != PAYER]
+    members = [account for account in world.accounts if account != PAYER]
     return {
         "accountEnrollmentStatuses": [
             {"accountId": account, "status": "Active" if world.at(account, HOME).advice.optimizer else "Inactive"}

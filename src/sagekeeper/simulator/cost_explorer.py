@@ -22,7 +22,6 @@ from sagekeeper.simulator.cost_explorer_pages import offset_of, token_of
 from sagekeeper.simulator.cost_explorer_sums import in_period, period_of
 from sagekeeper.simulator.meter import FINAL_AFTER
 from sagekeeper.simulator.operations import Ask, Handler, Refused
-from sagekeeper.simulator.world import ACCOUNT_NAMES
 
 GROUPS_A_PAGE = 2000
 METRIC_NAMES = {
@@ -70,7 +69,7 @@ def _answer(ask: Ask, *, resources: bool) -> dict[str, Any]:
     answer = _results(ask, asked, summed, metrics, start if groups else 0, bool(groups))
     if groups:
         answer["GroupDefinitions"] = [{"Type": group.get("Type", "DIMENSION"), "Key": group["Key"]} for group in groups]
-        answer["DimensionValueAttributes"] = _accounts(summed, groups)
+        answer["DimensionValueAttributes"] = _accounts(ask, summed, groups)
         if start + GROUPS_A_PAGE < summed.height:
             answer["NextPageToken"] = token_of(start + GROUPS_A_PAGE, params)
     return answer
@@ -185,15 +184,12 @@ def estimated(begin: datetime, end: datetime, now: datetime) -> bool:
     return now - FINAL_AFTER < end or (begin.year, begin.month) == (now.year, now.month)
 
 
-def _accounts(summed: pl.DataFrame, groups: list[dict[str, str]]) -> list[dict[str, Any]]:
+def _accounts(ask: Ask, summed: pl.DataFrame, groups: list[dict[str, str]]) -> list[dict[str, Any]]:
     """The names of the accounts among the groups."""
     for number, group in enumerate(groups):
         if group.get("Key") == "LINKED_ACCOUNT":
-            found = summed[f"key{number}"].unique().sort().to_list()
-            return [
-                {"Value": account, "Attributes": {"description": ACCOUNT_NAMES.get(account, account)}}
-                for account in found
-            ]
+            found, names = summed[f"key{number}"].unique().sort().to_list(), ask.house.world.accounts
+            return [{"Value": account, "Attributes": {"description": names.get(account, account)}} for account in found]
     return []
 
 

@@ -21,7 +21,6 @@ from sagekeeper.simulator.cost_explorer_named import reader
 from sagekeeper.simulator.cost_explorer_pages import page_of
 from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.operations import Ask, Handler, Refused
-from sagekeeper.simulator.world import ACCOUNT_NAMES
 
 HISTORY_DAYS = 90
 SETTLED_DAYS = 1
@@ -111,7 +110,7 @@ def _anomalies(ask: Ask, monitor: dict[str, Any]) -> list[dict[str, Any]]:
         kept = (book, explorer_of(ask).changes, _found(ask, book, monitor))
         explorer.kept[key] = kept
     stretches: list[Stretch] = kept[2]
-    return [_told(monitor["MonitorArn"], found, explorer) for found in stretches]
+    return [_told(monitor["MonitorArn"], found, explorer, ask.house.world.accounts) for found in stretches]
 
 
 def _found(ask: Ask, book: Ledger, monitor: dict[str, Any]) -> list[Stretch]:
@@ -135,7 +134,7 @@ def _found(ask: Ask, book: Ledger, monitor: dict[str, Any]) -> list[Stretch]:
     return [item for item in found if item.last >= today - timedelta(days=HISTORY_DAYS)]
 
 
-def _told(arn: str, found: Stretch, explorer: Explorer) -> dict[str, Any]:
+def _told(arn: str, found: Stretch, explorer: Explorer, names: dict[str, str]) -> dict[str, Any]:
     identifier = _uuid(arn, found.value, str(found.first))
     impact = {
         "MaxImpact": round(found.worst, 2),
@@ -155,7 +154,7 @@ def _told(arn: str, found: Stretch, explorer: Explorer) -> dict[str, Any]:
                 "Service": cause["SERVICE"],
                 "Region": cause["REGION"],
                 "LinkedAccount": cause["LINKED_ACCOUNT"],
-                "LinkedAccountName": ACCOUNT_NAMES.get(str(cause["LINKED_ACCOUNT"]), str(cause["LINKED_ACCOUNT"])),
+                "LinkedAccountName": names.get(str(cause["LINKED_ACCOUNT"]), str(cause["LINKED_ACCOUNT"])),
                 "UsageType": cause["USAGE_TYPE"],
                 "Impact": {"Contribution": round(float(cause["impact"]), 2)},
             }

@@ -1,8 +1,8 @@
 """The bill's lines as Cost Explorer sees them: what an account may see, with every dimension it can be asked by.
 
 In: the meter's lines (`bill_lines.py`). Out: `Ledger`, a frame with one column per dimension (named as in the API), the
-amounts as exact decimals, and the values of tags and cost categories. It is kept until the hour or the world changes:
-the bill is refreshed with the hour. Names of record types and of charges without a value ("NoRegion") are Cost
+amounts as exact decimals, and the values of tags and cost categories. It is kept until the hour or the world changes,
+month by month: the bill is refreshed with the hour. Names of record types and of charges without a value ("NoRegion") are Cost
 Explorer's own, which differ from the CUR's (aws-facts 4.1).
 """
 
@@ -14,14 +14,17 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from sagekeeper.simulator.adjustments import following, months
 from sagekeeper.simulator.bill_lines import Step
 from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.operations import Ask
-from sagekeeper.simulator.world import ACCOUNT_NAMES, PAYER, REGIONS, World
+from sagekeeper.simulator.world import PAYER, REGIONS, World
 
 MONTHS = 38
 """How far back Cost Explorer goes at most (aws-facts 4.1)."""
 HOURLY_DAYS = 14
+RESOURCE_DAYS = 15
+"""Resources are known for fourteen whole days and the present one (GetCostAndUsageWithResources)."""
 AMOUNT = pl.Decimal(38, 10)
 METRICS = {
     "UnblendedCost": "cost",
@@ -136,7 +139,7 @@ def ledger(ask: Ask, step: Step = "day") -> Ledger:
         found: Ledger = kept[1]
         return found
     if ask.account == PAYER:
-        made = _ledger(_metered(ask, step, refreshed))
+        made = _ledger(_parts(ask, step, refreshed))
     else:
         payer = ledger(Ask(ask.house, PAYER, ask.region, {}, ask.now), step)
         made = Ledger(payer.lines.filter(pl.col("LINKED_ACCOUNT") == ask.account), payer.tag_sets, payer.parsed)
@@ -148,10 +151,22 @@ def _version(world: World) -> tuple[int, int]:
     return len(world.standing), sum(here.version for here in world.standing.values())
 
 
-def _metered(ask: Ask, step: Step, refreshed: datetime) -> pl.DataFrame:
-    today = refreshed.date()
-    first = today - timedelta(days=HOURLY_DAYS + 1) if step == "hour" else _months_before(today, MONTHS)
-    return ask.house.meter.lines(first, today, refreshed, step)
+def _parts(ask: Ask, step: Step, refreshed: datetime) -> list[pl.DataFrame]:
+    """The bill's lines month by month, with Cost Explorer's columns. A month is made again when it looks different."""
+    today, meter, names = refreshed.date(), ask.house.meter, ask.house.world.accounts
+    if step == "hour":
+        first = today - timedelta(days=HOURLY_DAYS + 1)
+        return [_columns(meter.lines(first, today, refreshed, step), names)]
+    kept, parts = explorer_of(ask).kept, []
+    for period in months(_months_before(today, MONTHS), today):
+        last = following(period) - timedelta(days=1)
+        with_resources = last >= today - timedelta(days=RESOURCE_DAYS)
+        key, stamp = f"month {period}", (meter.stamp(refreshed, period), with_resources)
+        if key not in kept or kept[key][0] != stamp:
+            made = _columns(meter.lines(period, last, refreshed), names)
+            kept[key] = (stamp, made if with_resources else _without_resources(made))
+        parts.append(kept[key][1])
+    return parts
 
 
 def _months_before(today: date, months: int) -> date:
@@ -159,7 +174,25 @@ def _months_before(today: date, months: int) -> date:
     return date(count // 12, count % 12 + 1, 1)
 
 
-def _ledger(metered: pl.DataFrame) -> Ledger:
+def _ledger(parts: list[pl.DataFrame]) -> Ledger:
+    lines = pl.concat(parts)
+    tag_sets = lines["tags"].unique().to_list()
+    return Ledger(lines, tag_sets, [dict(json.loads(tags)) for tags in tag_sets])
+
+
+def _without_resources(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines of days of which Cost Explorer does not know the resources any more, added up: exact decimals."""
+    amounts = [*AMOUNTS, "plan_cost", "plan_commitment", "plan_used"]
+    apart = [name for name in lines.columns if name not in (*amounts, "RESOURCE_ID")]
+    known = [pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in amounts]
+    return (
+        lines.group_by(apart, maintain_order=True)
+        .agg(pl.lit(NOTHING["RESOURCE_ID"]).alias("RESOURCE_ID"), *known)
+        .select(lines.columns)
+    )
+
+
+def _columns(metered: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     instance = pl.col("instance_type")
     elastic = pl.col("service_code").is_in(["AmazonEC2", "AmazonRDS"]) & instance.is_not_null()
     size = instance.str.split(".").list.last().replace_strict(SIZES, default=0.0, return_dtype=pl.Float64)
@@ -176,7 +209,7 @@ def _ledger(metered: pl.DataFrame) -> Ledger:
         "USAGE_TYPE_GROUP": group,
         "OPERATION": pl.col("operation"),
         "LINKED_ACCOUNT": pl.col("account"),
-        "LINKED_ACCOUNT_NAME": pl.col("account").replace(ACCOUNT_NAMES),
+        "LINKED_ACCOUNT_NAME": pl.col("account").replace(names),
         "REGION": pl.col("region"),
         "RECORD_TYPE": record.replace(RECORD_TYPES),
         "INSTANCE_TYPE": instance,
@@ -197,7 +230,7 @@ def _ledger(metered: pl.DataFrame) -> Ledger:
         ),
         "RESOURCE_ID": pl.col("resource_id"),
     }
-    lines = metered.with_columns(
+    return metered.with_columns(
         pl.when(elastic).then(pl.col("quantity") * size).otherwise(0.0).alias("normalized")
     ).select(
         "day",
@@ -217,8 +250,6 @@ def _ledger(metered: pl.DataFrame) -> Ledger:
         "plan_commitment",
         "plan_used",
     )
-    tag_sets = metered["tags"].unique().to_list()
-    return Ledger(lines, tag_sets, [dict(json.loads(tags)) for tags in tag_sets])
 
 
 def _named(found: pl.Expr, nothing: str | None) -> pl.Expr:

@@ -17,7 +17,6 @@ from sagekeeper.simulator.cost_explorer_lines import METRICS, NOTHING, explorer_
 from sagekeeper.simulator.cost_explorer_named import reader
 from sagekeeper.simulator.cost_explorer_pages import page_of
 from sagekeeper.simulator.operations import Ask, Handler, Refused
-from sagekeeper.simulator.world import ACCOUNT_NAMES
 
 MOST = 1000
 IN_CONTEXT = {
@@ -65,8 +64,9 @@ def get_dimension_values(ask: Ask) -> dict[str, Any]:
         lines = lines.filter(pl.col("SAVINGS_PLAN_ARN") != NOTHING["SAVINGS_PLAN_ARN"])
     read = reader(ask, book)
     values = [] if name in ("SCOPE", "TAG", "PAYMENT_OPTION") else _values(read, lines, read.dimension(name), params)
+    names = ask.house.world.accounts
     rows = [
-        {"Value": value, "Attributes": {"description": ACCOUNT_NAMES.get(value, value)} if "ACCOUNT" in name else {}}
+        {"Value": value, "Attributes": {"description": names.get(value, value)} if "ACCOUNT" in name else {}}
         for value in values
     ]
     part, more = page_of(rows, params, MOST)

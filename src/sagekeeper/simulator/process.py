@@ -32,9 +32,15 @@ class RunningSimulator(Simulator):
 
 @contextmanager
 def start(
-    state_dir: Path, port: int = 0, scale: str = "small", speed: float = 1.0, now: datetime = DEFAULT_NOW, seed: int = 7
+    state_dir: Path,
+    port: int = 0,
+    scale: str = "small",
+    speed: float = 1.0,
+    now: datetime = DEFAULT_NOW,
+    seed: int = 7,
+    patience_s: float = 120.0,
 ) -> Iterator[RunningSimulator]:
-    """Run one until the block ends."""
+    """Run one until the block ends. A large world takes more ``patience_s`` to build than the others."""
     port = port or _free_port()
     command = [
         sys.executable,
@@ -56,15 +62,15 @@ def start(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     running = RunningSimulator(f"http://127.0.0.1:{port}", process)
     try:
-        _wait(running)
+        _wait(running, patience_s)
         yield running
     finally:
         running.stop()
 
 
-def _wait(running: RunningSimulator) -> None:
+def _wait(running: RunningSimulator, patience_s: float) -> None:
     """Until the world is built; a child that dies says so at once."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + patience_s
     while running.process.poll() is None and time.monotonic() < deadline:
         try:
             running.wait_ready(timeout_s=1)

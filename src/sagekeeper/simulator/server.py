@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from sagekeeper.simulator import (
     free_tier,
     hosting_metrics,
     loopback,
+    members,
     mlflow_servers,
     model_groups,
     model_packages,
@@ -82,6 +83,7 @@ from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.commercial_control import set_terms
 from sagekeeper.simulator.control import Control
+from sagekeeper.simulator.cost_explorer_lines import ledger
 from sagekeeper.simulator.cost_explorer_opt_in import opt_in
 from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.journal import Journal
@@ -92,11 +94,14 @@ from sagekeeper.simulator.operations import Ask, Handler, House, Refused, instal
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
 from sagekeeper.simulator.unknown_operations import Complete
-from sagekeeper.simulator.world import World
+from sagekeeper.simulator.world import PAYER, REGIONS, World
 from sagekeeper.simulator.world_metrics import SOURCES
-from sagekeeper.simulator.worlds import WORLDS
+from sagekeeper.simulator.worlds import world_of
 
 DEFAULT_NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+FOUNDED = timedelta(days=800)
+"""How long before the anchor day the accounts joined their organisation."""
+FEW = 10
 Progress = Callable[[str, float], None]
 SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
@@ -217,7 +222,8 @@ class Simulation:
         self._aws.changed = self._changed
         if feature_charges.SOURCE not in world_metrics.SOURCES:
             world_metrics.SOURCES.append(feature_charges.SOURCE)
-        WORLDS[self._origin["scale"]](self.world, self._origin["now"], self._origin["seed"])
+        world_of(self._origin["scale"])(self.world, self._origin["now"], self._origin["seed"])
+        members.enrol(self.world, self._origin["now"] - FOUNDED)
         cost_explorer_tags.activate_all(self.world)
         for response_class, name, handlers, mutating in SERVICES:
             if response_class is not None:
@@ -271,8 +277,11 @@ class Simulation:
             put.upto(None)
 
     def _first_bill(self) -> None:
+        """Whatever the bill keeps is computed before somebody waits for it: in a large world that is a minute's work."""
         now = self.clock.now()
         self.house.meter.lines(now.date(), now.date(), now)
+        if len(self.world.accounts) > FEW:
+            ledger(Ask(self.house, PAYER, REGIONS[0], {}, now))
 
     def _catch_up(self) -> None:
         now = self.clock.now()

@@ -39,7 +39,7 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 5600,
     scale: Annotated[
-        str, typer.Option(help="world: demo (two accounts, 40 endpoints, 13 months), small, temptation")
+        str, typer.Option(help="world: demo (two accounts, 40 endpoints), small, temptation, enterprise (200 accounts)")
     ] = "demo",
     seed: Annotated[int, typer.Option(help="same seed, same world")] = 7,
     speed: Annotated[
@@ -50,12 +50,11 @@ def serve(
     """Serve a simulated AWS account that meters and bills what stands in it. Until SIGTERM or Ctrl-C."""
     try:
         from sagekeeper.simulator.server import serve as serve_account
-        from sagekeeper.simulator.worlds import WORLDS
+        from sagekeeper.simulator.worlds import world_of
     except ImportError as error:
         raise BadInput(f"The simulated account is an extra ({error}): pip install 'sagekeeper[simulator]'") from error
 
-    if scale not in WORLDS:
-        raise BadInput(f"--scale is one of {', '.join(WORLDS)}, not {scale}.")
+    world_of(scale)  # A wrong name is told before anything is made.
     out = Output(as_json)
     # Ended by a supervisor as by Ctrl-C: the account writes down its time either way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 
 from sagekeeper.core.errors import BadInput
-
 from sagekeeper.simulator import organisation
 from sagekeeper.simulator.world import World
 from sagekeeper.simulator.worlds import enterprise, temptation

@@ -109,7 +109,7 @@ def settle(world: World, now: datetime, seed: int, accounts: int = ACCOUNTS, end
         for number, kind in enumerate(_kinds(place, count)):
             _endpoint(world, place, kind, number, now, chance)
         work_in(world, place, now, HISTORY, FUTURE, chance)
-    _monitored(world, there, now)
+    _monitored(world, there)
     happen(world, there, now)
 
 
@@ -250,7 +250,7 @@ def _quarters(created: datetime, now: datetime) -> list[datetime]:
     return [at for at in found if max(created, ALWAYS) < at <= now]
 
 
-def _monitored(world: World, there: list[Place], now: datetime) -> None:
+def _monitored(world: World, there: list[Place]) -> None:
     """A few production endpoints have data capture."""
     chosen = [place for place in there if place.env == "prod"][:MONITORED]
     for place in chosen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.simulator.organisation import HF_TRAIN, PT_TRAIN, XGB, add_processing
@@ -51,9 +52,7 @@ def work_in(
         _studio(world, here, place, now, chance)
 
 
-def _family(
-    here: Standing, place: Place, number: int, begin: datetime, end: datetime, chance: random.Random
-) -> None:
+def _family(here: Standing, place: Place, number: int, begin: datetime, end: datetime, chance: random.Random) -> None:
     instance_type, minutes, every, image = FAMILIES[(len(place.name) + number) % len(FAMILIES)]
     spot = chance.random() < SPOT_SHARE
     at, tags = begin + timedelta(hours=chance.uniform(1, every)), tags_of(place, chance)
@@ -153,7 +152,7 @@ def _space(
 ) -> None:
     space, instance_type = f"{user}-lab", chance.choice(APP_TYPES)
     size = chance.choice((5, 20, 50, 100))
-    about = {
+    about: dict[str, Any] = {
         "SpaceSettings": {
             "AppType": "JupyterLab",
             "SpaceStorageSettings": {"EbsStorageSettings": {"EbsVolumeSizeInGb": size}},
@@ -165,7 +164,7 @@ def _space(
     here.work.spaces.put(_thing((domain_id, space), here.arn("space", f"{domain_id}/{space}"), begun, about))
     left_on = chance.random() < LEFT_ON
     started = begun + timedelta(days=5) if left_on else now.replace(hour=7, minute=15, second=0, microsecond=0)
-    app = {
+    app: dict[str, Any] = {
         "SpaceName": space,
         "ResourceSpec": {"InstanceType": instance_type},
         "x_idle_minutes": None if left_on else 60,
@@ -179,6 +178,6 @@ def _space(
         world.truths.append(Truth("waste_studio_app", arn, here.account, here.region, started, usd_per_day=usd))
 
 
-def _thing(key: tuple[str, ...], arn: str, created: datetime, about: dict[str, object]) -> Thing:
+def _thing(key: tuple[str, ...], arn: str, created: datetime, about: dict[str, Any]) -> Thing:
     ready = created + timedelta(seconds=90)
     return Thing(key, arn, created, "Pending", ready, "InService", [(created, about)], created)
