@@ -59,4 +59,4 @@ def _maps(texts: pl.Series, kind: str) -> pa.Array:
     read = [None if text is None else list(json.loads(text).items()) for text in different.to_list()]
     position = pl.DataFrame({"text": different, "at": range(len(different))}, schema_overrides={"at": pl.Int64})
     at = pl.DataFrame({"text": texts}).join(position, on="text", how="left", nulls_equal=True, maintain_order="left")
-    return pa.array(read, type=ARROW[kind]).take(pa.array(at["at"].to_list(), type=pa.int64()))
+    return pa.array(read, type=ARROW[kind]).take(at["at"].to_arrow())

@@ -41,7 +41,7 @@ class Books:
 
 def at_grain(lines: pl.DataFrame, grain: str, *, resources: bool) -> pl.DataFrame:
     """Lines added up to ``grain`` (HOURLY: as they are; DAILY, MONTHLY)."""
-    if grain == "HOURLY" and resources:
+    if resources and (grain == "HOURLY" or (grain == "DAILY" and _of_days(lines))):
         return lines
     if not resources:
         lines = lines.with_columns(pl.lit(None, pl.String).alias("resource_id"))
@@ -58,6 +58,13 @@ def at_grain(lines: pl.DataFrame, grain: str, *, resources: bool) -> pl.DataFram
     ]
     summed = lines.group_by(apart, maintain_order=True).agg(pl.col("line_id").min(), *amounts, *maybe)
     return summed.select(lines.columns)
+
+
+def _of_days(lines: pl.DataFrame) -> bool:
+    """Whether lines are over whole days (or months) already: then there is nothing to add up."""
+    start, end = pl.col("start"), pl.col("end")
+    whole = (start == start.dt.truncate("1d")) & (end - start >= pl.duration(days=1))
+    return bool(lines.select(whole.all()).item())
 
 
 def invoices(lines: pl.DataFrame, books: Books) -> pl.Expr:

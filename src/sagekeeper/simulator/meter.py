@@ -70,7 +70,7 @@ class Meter:
         """Line items from ``first`` to ``last``, both included, as the bill shows them at ``now``."""
         now = now.replace(minute=0, second=0, microsecond=0)
         with self._world.lock:
-            first, last = max(first, self._born(now)), min(last, now.date())
+            first, last = max(first, self.born(now)), min(last, now.date())
             found = (self._asked(period, first, last, now, step) for period in months(first, last))
             seen = found if accounts is None else (frame.filter(pl.col("account").is_in(accounts)) for frame in found)
             # Month by month: a large organisation's bill is made in parts.
@@ -149,7 +149,7 @@ class Meter:
         credits = [item for item in self._world.commercial.credits if item.begins < following(period)]
         if not any(item.expires > period for item in credits):
             return empty()
-        since = min(max(min(item.begins for item in credits), self._born(now)), period)
+        since = min(max(min(item.begins for item in credits), self.born(now)), period)
         owed = pl.concat([self._owing(month, now) for month in months(since, period)])
         return credit_rows(owed, credits).filter(pl.col("start") >= midnight(period))
 
@@ -191,7 +191,7 @@ class Meter:
         self._kept[key] = (here.version, until, kept)
         return kept
 
-    def _born(self, now: datetime) -> date:
+    def born(self, now: datetime) -> date:
         """The first month with anything on the bill."""
         used = self._usage(now)["start"].min()
         begun = [used.date()] if isinstance(used, datetime) else []

@@ -26,7 +26,6 @@ from sagekeeper.simulator import (
     bill_delivery,
     budget_watch,
     budgets,
-    charges,
     cloudwatch,
     compute_optimizer,
     cost_explorer,
@@ -73,11 +72,10 @@ from sagekeeper.simulator import (
     studio_apps,
     studio_configs,
     studio_domains,
-    training_charges,
     training_jobs,
-    workspace_charges,
     world_metrics,
 )
+from sagekeeper.simulator.bill_sources import bill_everything
 from sagekeeper.simulator.borrowed import Borrowed, borrow, restore_session
 from sagekeeper.simulator.captures import Captures
 from sagekeeper.simulator.clock import SimulatedClock
@@ -217,8 +215,7 @@ class Simulation:
         return self._aws(environ, start_response)
 
     def _settle(self) -> None:
-        charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs, neighbours.runs, training_charges.runs]
-        charges.MORE_DAILY[:] = [feature_charges.daily, neighbours.daily]
+        bill_everything()
         self._aws.changed = self._changed
         if feature_charges.SOURCE not in world_metrics.SOURCES:
             world_metrics.SOURCES.append(feature_charges.SOURCE)

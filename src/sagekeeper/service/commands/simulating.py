@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     simulate = typer.Typer(
         help="The simulated AWS account: serve it, read its clock, let days pass.", no_args_is_help=True
     )
-    for command in (serve, clock, advance, incident, snapshot, restore):
+    for command in (serve, clock, advance, incident, bill, snapshot, restore):
         simulate.command()(command)
     app.add_typer(simulate, name="simulate")
 
@@ -129,6 +129,32 @@ def incident(
     money = "" if truth["usd_per_day"] is None else f", ${truth['usd_per_day']:,.2f} a day at list price"
     out.say(f"{truth['kind']}: {truth['subject']} in {truth['account']}, {truth['region']}{money}. {truth['detail']}")
     out.give(truth)
+
+
+def bill(
+    out_dir: Annotated[Path, typer.Option("--out", help="folder for the files")],
+    scale: Annotated[str, typer.Option(help="world, as for serve")] = "demo",
+    seed: Annotated[int, typer.Option(help="same seed, same world")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a world's bill of all its months without serving it: CUR 2.0 and FOCUS 1.2 by day and resource, parquet."""
+    from sagekeeper.simulator.bill_writer import write_bill
+    from sagekeeper.simulator.server import DEFAULT_NOW
+
+    out = Output(as_json)
+    with out.progress("bill") as progress:
+        written = list(write_bill(out_dir, DEFAULT_NOW, seed, scale, progress))
+    found = {
+        export: {
+            "files": sum(item.export == export for item in written),
+            "rows": sum(item.rows for item in written if item.export == export),
+            "billed_usd": round(sum(item.billed_usd for item in written if item.export == export), 2),
+        }
+        for export in sorted({item.export for item in written})
+    }
+    for export, told in found.items():
+        out.say(f"{export}: {told['rows']:,} rows in {told['files']} files, ${told['billed_usd']:,.2f} billed")
+    out.give({"folder": out_dir} | found)
 
 
 def snapshot(

@@ -33,7 +33,7 @@ HISTORY, FUTURE = timedelta(days=395), timedelta(days=120)
 DISCOUNT = 0.06
 """The organisation's enterprise discount program, from the first of the history's months on."""
 MONITORED = 6
-"""Endpoints with data capture and a Model Monitor schedule: each has an object in S3 for every hour of three weeks."""
+"""Endpoints with data capture: each has an object in S3 for every hour of three weeks."""
 SEASON = {"retail": (0.85, 0.9, 0.95, 1.6), "travel": (0.8, 1.1, 1.5, 0.8), "payments": (0.9, 0.95, 1.0, 1.3)}
 """Of a unit's requests by quarter of the year; others are even."""
 GROWTH_A_YEAR = 1.5

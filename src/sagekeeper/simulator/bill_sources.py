@@ -1,0 +1,11 @@
+"""What the bill knows of besides endpoints and jobs: workspaces, the Feature Store, neighbours, warm pools."""
+
+from __future__ import annotations
+
+from sagekeeper.simulator import charges, feature_charges, neighbours, training_charges, workspace_charges
+
+
+def bill_everything() -> None:
+    """Hang what other files bill into the charges of every account."""
+    charges.MORE_RUNS[:] = [workspace_charges.runs, feature_charges.runs, neighbours.runs, training_charges.runs]
+    charges.MORE_DAILY[:] = [feature_charges.daily, neighbours.daily]
