@@ -87,7 +87,7 @@ class Meter:
 
     def _month(self, period: date, now: datetime) -> pl.DataFrame:
         """A month's rows by the day."""
-        terms, stamp = self._world.commercial, self._stamp(now, period)
+        terms, stamp = self._world.commercial, self.stamp(now, period)
         kept = self._months.get(period)
         if kept is not None and kept[0] == stamp:
             return kept[1]
@@ -103,7 +103,7 @@ class Meter:
     def _charged(self, period: date, now: datetime) -> pl.DataFrame:
         """A month's usage and plans by the day, with their net amounts. What is of closed days is kept, of one month."""
         begin, end, opens = midnight(period), min(midnight(following(period)), now - ARRIVAL_LAG), _opens(now)
-        stamp, kept = (*self._stamp(now, None)[:-1], int(min(end, opens).timestamp())), self._settled.get(period)
+        stamp, kept = (*self.stamp(now, None)[:-1], int(min(end, opens).timestamp())), self._settled.get(period)
         if kept is None or kept[0] != stamp:
             kept = (stamp, self._days(period, begin, min(end, opens), now))
             self._settled = {period: kept}
@@ -155,7 +155,7 @@ class Meter:
 
     def _owing(self, period: date, now: datetime) -> pl.DataFrame:
         """What credits may pay in a month: a few rows, kept."""
-        stamp, kept = self._stamp(now, period), self._owed.get(period)
+        stamp, kept = self.stamp(now, period), self._owed.get(period)
         if kept is None or kept[0] != stamp:
             kept = (stamp, charges_by_day(self._charged(period, now)))
             self._owed[period] = kept
@@ -172,7 +172,7 @@ class Meter:
 
     def _usage(self, now: datetime) -> pl.DataFrame:
         """All usage by the day, as far as it has arrived."""
-        stamp = self._stamp(now)
+        stamp = self.stamp(now)
         if self._usage_at[0] != stamp:
             there, begin, end = list(self._world.standing.values()), _opens(now), now - ARRIVAL_LAG
             closed = [self._closed(here, begin) for here in there]
@@ -197,7 +197,7 @@ class Meter:
         begun = [used.date()] if isinstance(used, datetime) else []
         return min([*begun, *(item.first.date() for item in plans_of(self._world)), now.date()]).replace(day=1)
 
-    def _stamp(self, now: datetime, period: date | None = None) -> Stamp:
+    def stamp(self, now: datetime, period: date | None = None) -> Stamp:
         """Equal as long as the bill, or a month of it, looks the same: an open month looks different every hour."""
         there, terms = self._world.standing.values(), self._world.commercial
         seen = (len(there), sum(here.version for here in there), terms.version, terms.posted(now))
