@@ -105,3 +105,15 @@ class FlowBook:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The model registry: groups by name, packages by ARN."""
+    experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trials: dict[str, dict[str, Any]] = field(default_factory=dict)
+    components: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Trial components that were made, and what was changed of those of jobs."""
+    components_gone: set[str] = field(default_factory=set)
+    members: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    members_gone: set[tuple[str, str]] = field(default_factory=set)
+    metrics: dict[str, dict[str, list[tuple[datetime, int, float]]]] = field(default_factory=dict)
+    """Trial component -> metric -> (time, step, value)."""
+    lineage: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Contexts, artifacts and actions by ARN."""
+    associations: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from sagekeeper.simulator.experiments import begin_trial
 from sagekeeper.simulator.flow_book import Execution, StepRun
 from sagekeeper.simulator.keeping import picked
 from sagekeeper.simulator.listing import FIRST_PAGE
@@ -55,6 +56,7 @@ def start_pipeline_execution(ask: Ask) -> dict[str, Any]:
     at = ask.now + timedelta(seconds=START_SECONDS)
     execution = Execution(arn, key, pipeline, version, ask.now, ask.now, values, about, told, at)
     selected(book, execution)
+    begin_trial(ask, execution)
     book.executions[arn] = book.active[arn] = execution
     book.tokens[f"{pipeline.arn}/{params['ClientRequestToken']}"] = arn
     pipeline.last_run, version.last_execution = ask.now, arn

@@ -214,6 +214,9 @@ def _make_job(machine: Machine, node: Node, run: StepRun, arguments: dict[str, A
         given.setdefault("RoleArn", execution.about.get("RoleArn", execution.pipeline.about["RoleArn"]))
     if job.noun == "TransformJob" or "RoleArn" not in _members(f"Create{job.noun}"):
         given.pop("RoleArn", None)
+    trial = execution.about.get("PipelineExperimentConfig")
+    if trial and "ExperimentConfig" in _members(f"Create{job.noun}"):
+        given["ExperimentConfig"] = trial | arguments.get("ExperimentConfig", {})
     run.metadata = {job.metadata: {"Arn": machine.call(f"Create{job.noun}", given, at)[f"{job.noun}Arn"]}}
     run.job, run.due = name, None
 

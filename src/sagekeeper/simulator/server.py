@@ -15,6 +15,7 @@ from typing import Any
 
 from moto.ce.responses import CostExplorerResponse
 from moto.cloudwatch.responses import CloudWatchResponse
+from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -42,11 +43,13 @@ from sagekeeper.simulator import (
     cur_reports,
     dashboards,
     data_exports,
+    experiments,
     feature_charges,
     feature_groups,
     feature_records,
     free_tier,
     hosting_metrics,
+    lineage,
     loopback,
     members,
     mlflow_servers,
@@ -63,16 +66,21 @@ from sagekeeper.simulator import (
     pipeline_run,
     pipelines,
     pricing_api,
+    role_permissions,
     runtime,
     sagemaker_components,
     sagemaker_endpoints,
     sagemaker_models,
     sagemaker_work,
     savings_plans,
+    search,
     studio_apps,
     studio_configs,
     studio_domains,
+    tagging,
     training_jobs,
+    trial_components,
+    trial_metrics,
     world_metrics,
 )
 from sagekeeper.simulator.bill_sources import bill_everything
@@ -115,6 +123,12 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", monitor_schedules.HANDLERS, monitor_schedules.MUTATING),
     (SageMakerResponse, "sagemaker", model_groups.HANDLERS, model_groups.MUTATING),
     (SageMakerResponse, "sagemaker", model_packages.HANDLERS, model_packages.MUTATING),
+    (SageMakerResponse, "sagemaker", experiments.HANDLERS, experiments.MUTATING),
+    (SageMakerResponse, "sagemaker", trial_components.HANDLERS, trial_components.MUTATING),
+    (SageMakerResponse, "sagemaker", lineage.HANDLERS, lineage.MUTATING),
+    (None, "sagemaker-metrics", trial_metrics.HANDLERS, trial_metrics.MUTATING),
+    (SageMakerResponse, "sagemaker", search.HANDLERS, search.MUTATING),
+    (SageMakerResponse, "sagemaker", tagging.HANDLERS, tagging.MUTATING),
     (SageMakerResponse, "sagemaker", pipelines.HANDLERS, pipelines.MUTATING),
     (SageMakerResponse, "sagemaker", pipeline_executions.HANDLERS, pipeline_executions.MUTATING),
     (SageMakerResponse, "sagemaker", feature_groups.HANDLERS, feature_groups.MUTATING),
@@ -139,6 +153,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_components.HANDLERS, sagemaker_components.MUTATING),
     (None, "sagemaker-runtime", runtime.HANDLERS, runtime.MUTATING),
     (None, "application-autoscaling", autoscaling.HANDLERS, autoscaling.MUTATING),
+    (IamResponse, "iam", role_permissions.HANDLERS, set()),
     (None, "freetier", free_tier.HANDLERS, set()),
     (None, "pricing", pricing_api.HANDLERS, set()),
     (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),

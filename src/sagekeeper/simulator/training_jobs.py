@@ -40,6 +40,9 @@ def create_training_job(ask: Ask) -> dict[str, Any]:
             f"Job name must be unique within an AWS account and region, and a training job with this name already exists ({arn})",
         )
     _check(given)
+    trial = given.get("ExperimentConfig", {}).get("TrialName")
+    if trial is not None and trial not in ask.here.flows.trials:
+        raise Refused("ResourceNotFound", f"Trial '{ask.here.arn('experiment-trial', trial)}' does not exist.")
     tags = {item["Key"]: item["Value"] for item in given.pop("Tags", [])}
     given["StoppingCondition"] = {"MaxRuntimeInSeconds": DAY_SECONDS} | given.get("StoppingCondition", {})
     for flag in ("EnableManagedSpotTraining", "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"):
