@@ -19,6 +19,7 @@ from moto.s3.models import s3_backends
 from sagekeeper.simulator.organisation import DRIFT_DAYS, add_processing
 from sagekeeper.simulator.world import Drift, Standing, World
 from sagekeeper.simulator.worlds.drifting import changed
+from sagekeeper.simulator.worlds.house_answers import answered
 
 NUMERIC = {
     "median_income": (3.87, 1.9),
@@ -28,14 +29,14 @@ NUMERIC = {
     "population": (1425.0, 560.0),
     "households": (500.0, 190.0),
 }
-USUAL_INCOME = NUMERIC["median_income"][0]
-"""What the model takes where a request has no income."""
 PLACES = ("INLAND", "<1H OCEAN", "NEAR BAY", "NEAR OCEAN")
 USUAL = (0.32, 0.44, 0.11, 0.13)
 FEATURES = (*NUMERIC, "ocean_proximity")
 RECORDS_AN_HOUR, BASELINE_RECORDS, CAPTURE_DAYS = 90, 8192, 21
 SKETCH_LEVEL, MOST_CATEGORIES = 3, 100
 DRIFTING = "house-price-regression"
+TRUTH = "ground-truth"
+"""Prefix in the monitoring bucket: what houses sold for, by endpoint and hour, where a model quality schedule may read it."""
 DRIFT_DISTANCE = 0.1
 """Model Monitor's own comparison_threshold (monitoring-facts)."""
 
@@ -81,12 +82,14 @@ class Captures:
         wish = life.deployed[life.serving(hour)].config.get("DataCaptureConfig")
         if not wish or not wish.get("EnableCapture"):
             return
-        sample = self._sample(here, name, hour, RECORDS_AN_HOUR)
+        seed, drifts = _seed(name, hour.isoformat()), self._drifts(here, name, hour)
+        sample = changed(_sample(seed, RECORDS_AN_HOUR), drifts, seed)
+        answers = answered(sample, drifts, seed)
         prefix = wish["DestinationS3Uri"].removeprefix("s3://").split("/", 1)[1]
-        number = _seed(name, hour.isoformat())
-        file = f"59-58-{number % 1000:03d}-{number:08x}-0000-4000-8000-{number:012x}.jsonl"
-        key = f"{prefix}/{name}/AllTraffic/{hour:%Y/%m/%d/%H}/{file}"
-        _put(here, key, "\n".join(_records(sample, name, hour)) + "\n")
+        file = f"{hour:%Y/%m/%d/%H}/59-58-{seed % 1000:03d}-{seed:08x}-0000-4000-8000-{seed:012x}.jsonl"
+        records = _records(sample, answers.predictions, name, hour)
+        _put(here, f"{prefix}/{name}/AllTraffic/{file}", "\n".join(records) + "\n")
+        _put(here, f"{TRUTH}/{name}/{file}", "\n".join(_truths(answers.labels, seed)) + "\n")
 
     def _report_day(self, here: Standing, day: datetime) -> None:
         for name, schedule in here.schedules.items():
@@ -119,11 +122,15 @@ class Captures:
 
     def _sample(self, here: Standing, endpoint: str, moment: datetime, count: int) -> dict[str, Any]:
         """What the endpoint is asked with in the hour or on the day that begins at ``moment``."""
+        seed, drifts = _seed(endpoint, moment.isoformat()), self._drifts(here, endpoint, moment)
+        return changed(_sample(seed, count), drifts, seed)
+
+    def _drifts(self, here: Standing, endpoint: str, moment: datetime) -> list[Drift]:
+        """What is on at that moment."""
         drifts = [item for item in here.drifts.get(endpoint, []) if item.since <= moment]
         if endpoint == DRIFTING and moment >= self._drift_start:
             drifts = [Drift("covariate", self._drift_start), *drifts]
-        seed = _seed(endpoint, moment.isoformat())
-        return changed(_sample(seed, count), drifts, seed)
+        return drifts
 
 
 def _capturing(here: Standing) -> list[str]:
@@ -270,13 +277,21 @@ def _sample(seed: int, count: int) -> dict[str, Any]:
     return found
 
 
-def _records(sample: dict[str, Any], name: str, hour: datetime) -> list[str]:
+def _truths(labels: Any, seed: int) -> list[str]:
+    """Ground truth of the records, by their event ids (monitoring-facts 2.7)."""
+    return [
+        f'{{"groundTruthData":{{"data":"{label:.4f}","encoding":"CSV"}},"eventMetadata":{{"eventId":"{seed:08x}-0000-4000-8000-'
+        f'{number:012d}"}},"eventVersion":"0"}}'
+        for number, label in enumerate(labels.tolist())
+    ]
+
+
+def _records(sample: dict[str, Any], predictions: Any, name: str, hour: datetime) -> list[str]:
     """Capture records, evenly over the hour. Written by hand: there are tens of thousands when a world starts."""
     columns = [sample[feature].tolist() for feature in FEATURES]
     step, day = 3600 / len(columns[0]), f"{hour:%Y-%m-%dT%H}"
     mark = _seed(name, hour.isoformat())
-    incomes = np.nan_to_num(sample["median_income"], nan=USUAL_INCOME)
-    answers = [f"{answer:.4f}" for answer in (0.45 + 0.42 * incomes).tolist()]
+    answers = [f"{answer:.4f}" for answer in predictions.tolist()]
     lines = []
     for number, row in enumerate(zip(*columns, strict=True)):
         minute, second = divmod(int(number * step), 60)

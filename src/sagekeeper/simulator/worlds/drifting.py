@@ -51,4 +51,26 @@ def _unit(sample: Sample, _chance: np.random.Generator, _size: float) -> None:
     sample["median_income"] = np.round(sample["median_income"] * DOLLARS, 2)
 
 
-CHANGES: dict[str, Change] = {"covariate": _covariate, "missing": _missing, "schema": _schema, "unit": _unit}
+def _label(sample: Sample, chance: np.random.Generator, size: float) -> None:
+    """Dearer houses are asked for: requests are drawn again, those of high income more often, each as it was."""
+    income = np.nan_to_num(sample["median_income"].astype(float), nan=0.0)
+    weight = np.exp(0.5 * size * (income - income.mean()) / INCOME_SPREAD)
+    rows = chance.choice(len(income), len(income), p=weight / weight.sum())
+    for name in sample:
+        sample[name] = sample[name][rows]
+
+
+def _none(_sample: Sample, _chance: np.random.Generator, _size: float) -> None:
+    """Requests stay as they are: what changes is in `house_answers`."""
+
+
+CHANGES: dict[str, Change] = {
+    "covariate": _covariate,
+    "missing": _missing,
+    "schema": _schema,
+    "unit": _unit,
+    "label": _label,
+    "concept": _none,
+    "bias": _none,
+    "leakage": _none,
+}

@@ -230,14 +230,16 @@ def _fault(scene: Scene, kind: str) -> Truth:
 
 
 def _drift(kind: str) -> Callable[[Scene], Truth]:
+    name, said = (f"{kind}_drift", DRIFT_KINDS[kind]) if kind in DRIFT_KINDS else (kind, MODEL_KINDS[kind])
+
     def happens(scene: Scene) -> Truth:
         life = scene.here.life(scene.subject)
         if life is None or not life.deployed[-1].config.get("DataCaptureConfig"):
             raise BadInput(f"{scene.subject} is no endpoint with data capture in {scene.account}, {scene.region}.")
         scene.here.drifts.setdefault(scene.subject, []).append(Drift(kind, scene.at, scene.size))
-        return scene.told(f"{kind}_drift", None, DRIFT_KINDS[kind])
+        return scene.told(name, None, said)
 
-    happens.__doc__ = f"Requests change: {DRIFT_KINDS[kind]}."
+    happens.__doc__ = f"From now on, {said}."
     return happens
 
 
@@ -270,6 +272,12 @@ DRIFT_KINDS = {
     "missing": "a third of the requests has no income",
     "schema": "the number of bedrooms arrives as text, and a category appears that training never saw",
     "unit": "incomes arrive in dollars, not in tens of thousands",
+    "label": "dearer houses are asked for: prices and predictions rise together, and the model is as good as before",
+    "concept": "requests stay the same, but inland loses value and income counts for less: the model is wrong",
+}
+MODEL_KINDS = {
+    "bias": "a new version of the model predicts inland houses too low",
+    "leakage": "a new version of the model has a feature that gives the price away: too good, for another reason",
 }
 INCIDENTS: dict[str, Callable[[Scene], Truth]] = {
     "runaway_job": runaway_job,
@@ -282,4 +290,5 @@ INCIDENTS: dict[str, Callable[[Scene], Truth]] = {
     "planned_launch": planned_launch,
     "latency_fault": latency_fault,
     "error_fault": error_fault,
-} | {f"{kind}_drift": _drift(kind) for kind in DRIFT_KINDS}
+}
+INCIDENTS |= {f"{kind}_drift": _drift(kind) for kind in DRIFT_KINDS} | {kind: _drift(kind) for kind in MODEL_KINDS}
