@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from moto.s3.models import s3_backends
 
+from sagekeeper.simulator.monitor_job_request import reads_and_writes
 from sagekeeper.simulator.organisation import DRIFT_DAYS, add_processing
 from sagekeeper.simulator.world import Drift, Standing, World
 from sagekeeper.simulator.worlds.drifting import changed
@@ -110,12 +111,16 @@ class Captures:
                 dict(here.tags.get(schedule["MonitoringScheduleArn"], {})),
             )
             here.version += 1
+            bucket, folder = (
+                f"s3://ml-monitoring-{here.account}-{here.region}",
+                f"reports/{endpoint}/{name}/{start:%Y/%m/%d/%H}",
+            )
+            job |= reads_and_writes(f"{bucket}/capture/{endpoint}", f"{bucket}/{folder}")
             sample = self._sample(here, endpoint, day, RECORDS_AN_HOUR * 24)
             found = violations(sample, _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS))
             job["x_violations"] = len(found["violations"])
             if day < self._hour - timedelta(days=CAPTURE_DAYS):
                 continue
-            folder = f"reports/{endpoint}/{name}/{start:%Y/%m/%d/%H}"
             _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
             _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
             _put(here, f"{folder}/constraint_violations.json", json.dumps(found))

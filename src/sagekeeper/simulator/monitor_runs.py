@@ -19,6 +19,7 @@ from moto.s3.models import s3_backends
 from sagekeeper.simulator.keeping import picked
 from sagekeeper.simulator.metric_store import Block, Key
 from sagekeeper.simulator.monitor_definitions import definition_of, endpoint_of
+from sagekeeper.simulator.monitor_job_request import reads_and_writes
 from sagekeeper.simulator.monitor_records import NoData, captured, offset, read_json
 from sagekeeper.simulator.monitor_reports import ANALYSES, Task
 from sagekeeper.simulator.monitor_schedules import NOW, due, period
@@ -106,6 +107,8 @@ def _run(here: Standing, schedule: dict[str, Any], moment: datetime) -> None:
         "x_job": job["ProcessingJobName"],
     }
     job["x_scheduled"] = moment
+    folder = f"{endpoint}/{name}/{moment:%Y/%m/%d/%H}"
+    job |= reads_and_writes(_captures(here, endpoint), f"{_output(task)}/{folder}")
     if report is None:
         reason = NO_BASELINE.format(uri=missing)
         job |= {"ProcessingJobStatus": "Failed", "FailureReason": reason}
@@ -118,7 +121,7 @@ def _run(here: Standing, schedule: dict[str, Any], moment: datetime) -> None:
     job["ExitMessage"] = told.get(
         run["MonitoringExecutionStatus"], "Completed: Job completed successfully with no violations."
     )
-    run["x_report"] = (report, _output(task), f"{endpoint}/{name}/{moment:%Y/%m/%d/%H}")
+    run["x_report"] = (report, _output(task), folder)
 
 
 def _hand_out(here: Standing, run: dict[str, Any]) -> None:
@@ -184,6 +187,12 @@ def _missing_baseline(task: Task) -> str | None:
 
 def _output(task: Task) -> str:
     return str(task.part("JobOutputConfig")["MonitoringOutputs"][0]["S3Output"]["S3Uri"]).rstrip("/")
+
+
+def _captures(here: Standing, endpoint: str) -> str:
+    life = here.life(endpoint)
+    wish = life.deployed[-1].config.get("DataCaptureConfig", {}) if life else {}
+    return f"{str(wish.get('DestinationS3Uri', '')).rstrip('/')}/{endpoint}"
 
 
 def _longest(definition: dict[str, Any]) -> int:
