@@ -187,7 +187,7 @@ class Meter:
         if version != here.version or upto > until:
             upto, kept = ORIGIN, nothing
         if upto < until:
-            kept = pl.concat([kept, charges(here, upto, until).cast(KEPT)])
+            kept = pl.concat([kept, charges(here, upto, until).cast(KEPT)], rechunk=True)
         self._kept[key] = (here.version, until, kept)
         return kept
 
