@@ -359,6 +359,21 @@ def test_executions_and_steps_are_metrics(place: Workplace) -> None:
     assert sum(row["Sum"] for row in found) == (120 + 30 + 600 + 20 + 2) * 1000
 
 
+def test_the_organisation_has_pipelines_that_ran_the_jobs_it_has(place: Workplace) -> None:
+    found = place.ask("ListPipelineExecutions", PipelineName="fraud-retraining")["PipelineExecutionSummaries"]
+    assert len(found) == 8
+    done = [row["PipelineExecutionArn"] for row in found if row["PipelineExecutionStatus"] == "Succeeded"]
+    rows = steps(place, done[0])
+    job = job_of(place, rows["Train"])
+    assert job["TrainingJobName"].startswith("fraud-xgb-train") and job["TrainingEndTime"] == rows["Train"]["EndTime"]
+    package = place.ask("DescribeModelPackage", ModelPackageName=rows["Register"]["Metadata"]["RegisterModel"]["Arn"])
+    assert package["ModelApprovalStatus"] == "Approved"
+    inside = place.ask("ListTrialComponents", ExperimentName="fraud-retraining", MaxResults=100)
+    assert len(inside["TrialComponentSummaries"]) == 8
+    again = run(place, "fraud-retraining", hours=24)
+    assert set(states(place, again).values()) == {"Succeeded"}
+
+
 def test_a_restarted_account_has_run_the_same(tmp_path: Any) -> None:
     with start(tmp_path, scale="small") as running:
         place = Workplace(running)

@@ -176,7 +176,7 @@ def test_records_carry_tags_parents_and_parameters(place: Workplace) -> None:
     inside = filters(("Parents.ExperimentName", "Equals", "found"))
     (part,) = place.ask("Search", Resource="ExperimentTrialComponent", SearchExpression=inside)["Results"]
     assert part["TrialComponent"]["TrialComponentName"].endswith("-aws-training-job")
-    done = filters(("PipelineExecutionStatus", "Equals", "Succeeded"))
+    done = filters(("PipelineExecutionStatus", "Equals", "Succeeded"), ("PipelineArn", "Contains", "/found"))
     assert len(place.ask("Search", Resource="PipelineExecution", SearchExpression=done)["Results"]) == 1
     config = place.sagemaker.describe_endpoint(EndpointName="house-price-regression")["EndpointConfigName"]
     variants = place.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]

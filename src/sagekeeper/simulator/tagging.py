@@ -24,8 +24,6 @@ RECORDS = {
     "notebook-instance": "notebooks",
     "training-job": "training",
     "processing-job": "processing",
-    "transform-job": "transform",
-    "hyper-parameter-tuning-job": "tuning",
     "monitoring-schedule": "schedules",
 }
 """What stands before the name in an ARN -> the record of that name in `Standing`."""

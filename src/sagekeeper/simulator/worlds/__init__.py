@@ -15,16 +15,19 @@ from sagekeeper.core.errors import BadInput
 from sagekeeper.simulator import organisation
 from sagekeeper.simulator.world import World
 from sagekeeper.simulator.worlds import enterprise, temptation
+from sagekeeper.simulator.worlds.flows import add_flows
 
 Settle = Callable[[World, datetime, int], None]
 
 
 def _demo(world: World, now: datetime, seed: int) -> None:
     organisation.settle(world, now, seed, "demo")
+    add_flows(world, now)
 
 
 def _small(world: World, now: datetime, seed: int) -> None:
     organisation.settle(world, now, seed, "small")
+    add_flows(world, now)
 
 
 WORLDS: dict[str, Settle] = {
