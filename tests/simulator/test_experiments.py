@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,3 +197,30 @@ def test_lineage_entities_are_made_associated_listed_and_deleted(place: Workplac
     refused("ResourceNotFound", place.sagemaker.describe_artifact, ArtifactArn=data)
     again = place.sagemaker.create_context
     refused("ValidationException", again, ContextName="house", ContextType="Project", **place_)
+
+
+def test_a_restarted_account_has_the_same_experiments_and_lineage(tmp_path: Path) -> None:
+    def seen(place: Workplace) -> list[Any]:
+        found = [
+            place.ask("DescribeTrialComponent", TrialComponentName="kept"),
+            place.ask("ListTrialComponents", TrialName="kept-trial"),
+            place.ask("DescribeExperiment", ExperimentName="kept"),
+            place.ask("ListArtifacts"),
+            place.ask("ListModelPackages", ModelPackageGroupName="kept"),
+        ]
+        return [{key: value for key, value in row.items() if key != "ResponseMetadata"} for row in found]
+
+    with start(tmp_path, scale="small") as running:
+        place = Workplace(running)
+        trial(place, "kept", "kept-trial")
+        place.ask("CreateTrialComponent", TrialComponentName="kept", StartTime=running.now())
+        place.ask("AssociateTrialComponent", TrialName="kept-trial", TrialComponentName="kept")
+        rows = [{"MetricName": "loss", "Timestamp": running.now(), "Step": 1, "Value": 0.5}]
+        place.client("sagemaker-metrics").batch_put_metrics(TrialComponentName="kept", MetricData=rows)
+        place.ask("CreateArtifact", Source={"SourceUri": "s3://flows/data"}, ArtifactType="DataSet")
+        place.ask("CreateModelPackageGroup", ModelPackageGroupName="kept")
+        place.ask("CreateModelPackage", ModelPackageGroupName="kept", ModelPackageDescription="one")
+        before = seen(place)
+        assert before[0]["Metrics"][0]["Last"] == 0.5
+    with start(tmp_path, scale="small") as running:
+        assert seen(Workplace(running)) == before

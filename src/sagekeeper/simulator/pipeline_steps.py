@@ -19,6 +19,7 @@ from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check,
 from sagekeeper.simulator.pipeline_cache import cached, signature
 from sagekeeper.simulator.pipeline_callbacks import call_out, typed_outputs
 from sagekeeper.simulator.pipeline_definition import Node, parsed
+from sagekeeper.simulator.pipeline_files import property_file, write_files
 from sagekeeper.simulator.pipeline_values import Scope, Unresolved, holds, resolved
 from sagekeeper.simulator.things import token
 from sagekeeper.simulator.world import Standing
@@ -110,6 +111,7 @@ def finish(machine: Machine, node: Node, run: StepRun, at: datetime) -> None:
     status = found[f"{job.noun}Status"]
     if status == "Completed":
         run.status, run.outputs = "Succeeded", found | run.outputs
+        write_files(machine.here, found)
     elif status == "Stopped" and machine.execution.status == "Stopping":
         run.status = "Stopped"
     else:
@@ -138,18 +140,6 @@ def scope(machine: Machine, node: Node, at: datetime) -> Scope:
     execution = machine.execution
     nodes = parsed(execution.version.definition).nodes
 
-    def property_file(step: str, name: str) -> Any:
-        declared = {item["PropertyFileName"]: item for item in nodes[step].given.get("PropertyFiles") or ()}
-        if name not in declared:
-            raise Unresolved(f"The property file '{name}' of step '{step}' does not exist.")
-        outputs = execution.steps[step].outputs.get("ProcessingOutputConfig", {}).get("Outputs", [])
-        place = next((item for item in outputs if item["OutputName"] == declared[name]["OutputName"]), None)
-        uri = f"{place['S3Output']['S3Uri'].rstrip('/')}/{declared[name]['FilePath']}" if place else ""
-        document = read_json(machine.here, uri)
-        if document is None:
-            raise Unresolved(f"ClientError: Failed to download the property file '{name}' of step '{step}' from {uri}.")
-        return document
-
     variables = {
         "PipelineName": execution.pipeline.name,
         "PipelineArn": execution.pipeline.arn,
@@ -164,7 +154,7 @@ def scope(machine: Machine, node: Node, at: datetime) -> Scope:
         execution.parameters,
         variables,
         lambda step: execution.steps[step].outputs,
-        property_file,
+        lambda step, name: property_file(machine.here, nodes[step], execution.steps[step].outputs, name),
         lambda uri: read_json(machine.here, uri),
     )
 
