@@ -28,9 +28,9 @@ YEAR = {"Start": "2025-10-01", "End": "2026-11-21"}
 def main(scale: str = "enterprise") -> None:
     """Run it and print times, memory, rows and the ratio."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         written = list(write_bill(Path(folder), DEFAULT_NOW, 7, scale))
-        took = time.perf_counter() - begun
+        took, used = time.perf_counter() - begun, time.process_time() - used
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
         rows = {name: sum(item.rows for item in written if item.export == name) for name in ("cur2", "focus")}
         size = sum(item.file.stat().st_size for item in written) / 1024**2
@@ -41,7 +41,8 @@ def main(scale: str = "enterprise") -> None:
         "floor: writing the same rows",
     )
     print(f"  {rows['cur2']:,} rows of CUR 2.0, {rows['focus']:,} of FOCUS, {len(written)} files, {size:,.0f} MB")
-    print(f"  {took:.0f} s, peak {peak:.1f} GB; the target is {TARGET_S:.0f} s and {TARGET_GB:.0f} GB")
+    print(f"  {took:.0f} s ({used:.0f} s of the processor), peak {peak:.1f} GB")
+    print(f"  the target is {TARGET_S:.0f} s and {TARGET_GB:.0f} GB")
     _served(scale)
 
 

@@ -8,6 +8,7 @@ to the whole.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -65,7 +66,12 @@ def _answer(ask: Ask, *, resources: bool) -> dict[str, Any]:
     start = offset_of(params)
     step: Step = "hour" if asked.granularity == "HOURLY" else "day"
     book = ledger(ask, step)
-    summed = _summed(book, reader(ask, book, resources=resources), asked, params.get("Filter"), groups, metrics)
+    summed = _kept_sums(
+        ask,
+        book,
+        resources,
+        lambda: _summed(book, reader(ask, book, resources=resources), asked, params.get("Filter"), groups, metrics),
+    )
     answer = _results(ask, asked, summed, metrics, start if groups else 0, bool(groups))
     if groups:
         answer["GroupDefinitions"] = [{"Type": group.get("Type", "DIMENSION"), "Key": group["Key"]} for group in groups]
@@ -73,6 +79,19 @@ def _answer(ask: Ask, *, resources: bool) -> dict[str, Any]:
         if start + GROUPS_A_PAGE < summed.height:
             answer["NextPageToken"] = token_of(start + GROUPS_A_PAGE, params)
     return answer
+
+
+def _kept_sums(ask: Ask, book: Ledger, resources: bool, made: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """The sums of a request, kept for its further pages as long as the bill is the same."""
+    explorer = explorer_of(ask)
+    asked = json.dumps({key: value for key, value in ask.params.items() if key != "NextPageToken"}, sort_keys=True)
+    same = (asked, ask.account, resources, explorer.changes)
+    kept = explorer.kept.get("sums")
+    if kept is None or kept[0] is not book or kept[1] != same:
+        kept = (book, same, made())
+        explorer.kept["sums"] = kept
+    found: pl.DataFrame = kept[2]
+    return found
 
 
 def _metrics(wanted: list[str] | None) -> dict[str, str]:
@@ -102,7 +121,8 @@ def _summed(
     """One row per period and group: sums of the metrics' columns, and the unit of the quantities where it is one."""
     keys = [read.key(group).alias(f"key{number}") for number, group in enumerate(groups)]
     condition = read.condition(wanted) if wanted else None
-    lines = in_period(book.lines, asked)
+    # Lazily: of a large organisation's ledger only the columns that are asked for are looked at.
+    lines = in_period(book.lines.lazy(), asked)
     if condition is not None:
         lines = lines.filter(condition)
     names = [f"key{number}" for number in range(len(groups))]
@@ -110,8 +130,7 @@ def _summed(
     usage = {"quantity", "normalized"} & set(columns)
     unit = [pl.col("unit").drop_nulls().n_unique().alias("units"), pl.col("unit").drop_nulls().first()] if usage else []
     return (
-        lines.lazy()
-        .select(period_of(asked).alias("period"), *keys, *columns, *(["unit"] if usage else []))
+        lines.select(period_of(asked).alias("period"), *keys, *columns, *(["unit"] if usage else []))
         .group_by("period", *names)
         .agg(*(pl.col(name).sum() for name in columns), *unit)
         .with_columns(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import polars as pl
 
 from sagekeeper.simulator.cost_explorer_dates import Period
 
+Lines = TypeVar("Lines", pl.DataFrame, pl.LazyFrame)
 
-def in_period(lines: pl.DataFrame, asked: Period) -> pl.DataFrame:
+
+def in_period(lines: Lines, asked: Period) -> Lines:
     """Lines of use in the period."""
     if asked.granularity == "HOURLY":
         return lines.filter(pl.col("start").is_between(asked.start, asked.end, closed="left"))

@@ -55,6 +55,8 @@ class Meter:
         self._world = world
         self._kept: dict[tuple[str, str], tuple[int, datetime, pl.DataFrame]] = {}
         self._usage_at: tuple[Stamp, pl.DataFrame] = ((), pl.DataFrame(schema=KEPT))
+        self._prints: dict[tuple[str, str], dict[date, int]] = {}
+        self._late: dict[tuple[str, str], tuple[tuple[int, datetime], pl.DataFrame]] = {}
         self._settled: dict[date, tuple[Stamp, pl.DataFrame]] = {}
         self._months: dict[date, tuple[Stamp, pl.DataFrame]] = {}
         self._owed: dict[date, tuple[Stamp, pl.DataFrame]] = {}
@@ -176,7 +178,7 @@ class Meter:
         if self._usage_at[0] != stamp:
             there, begin, end = list(self._world.standing.values()), _opens(now), now - ARRIVAL_LAG
             closed = [self._closed(here, begin) for here in there]
-            late = pl.concat([charges(here, begin, end) for here in there])
+            late = pl.concat([self._open(here, begin, end) for here in there])
             self._usage_at = (stamp, pl.concat([*closed, _arriving(late, now).cast(KEPT)]))
         return self._usage_at[1]
 
@@ -188,8 +190,16 @@ class Meter:
             upto, kept = ORIGIN, nothing
         if upto < until:
             kept = pl.concat([kept, charges(here, upto, until).cast(KEPT)], rechunk=True)
+            self._prints[key] = _prints(kept)
         self._kept[key] = (here.version, until, kept)
         return kept
+
+    def _open(self, here: Standing, begin: datetime, end: datetime) -> pl.DataFrame:
+        """The last four days, as they were used."""
+        key, stamp = (here.account, here.region), (here.version, end)
+        if key not in self._late or self._late[key][0] != stamp:
+            self._late[key] = (stamp, charges(here, begin, end))
+        return self._late[key][1]
 
     def born(self, now: datetime) -> date:
         """The first month with anything on the bill."""
@@ -200,9 +210,22 @@ class Meter:
     def stamp(self, now: datetime, period: date | None = None) -> Stamp:
         """Equal as long as the bill, or a month of it, looks the same: an open month looks different every hour."""
         there, terms = self._world.standing.values(), self._world.commercial
-        seen = (len(there), sum(here.version for here in there), terms.version, terms.posted(now))
-        closed = period is not None and midnight(following(period)) <= _opens(now)
-        return seen if closed else (*seen, int(now.timestamp()))
+        seen = (terms.version, terms.posted(now))
+        if period is None or midnight(following(period)) > _opens(now):
+            return (len(there), sum(here.version for here in there), *seen, int(now.timestamp()))
+        # Whatever was done in the account, a closed month is another one only where its usage or an earlier month's is
+        # (credits are used up from month to month), or the plans are.
+        self._usage(now)
+        used = sum(number for found in self._prints.values() for month, number in found.items() if month <= period)
+        return (*seen, used, hash(str(plans_of(self._world))))
+
+
+def _prints(usage: pl.DataFrame) -> dict[date, int]:
+    """A number for each month's usage, another one when any of it is different."""
+    lines = usage.select(
+        month=pl.col("start").dt.date().dt.truncate("1mo"), number=pl.struct(usage.columns).hash(seed=0)
+    )
+    return {month: int(number) for month, number in lines.group_by("month").agg(pl.col("number").sum()).iter_rows()}
 
 
 def late_share(day: date, now: datetime) -> float:
