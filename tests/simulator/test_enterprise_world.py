@@ -18,6 +18,7 @@ import pytest
 
 from sagekeeper.core.errors import BadInput
 from sagekeeper.simulator.bill_sources import bill_everything
+from sagekeeper.simulator.bill_writer import write_bill
 from sagekeeper.simulator.charges import PREFIX
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.process import RunningSimulator, start
@@ -28,6 +29,8 @@ from sagekeeper.simulator.worlds import world_of
 SMALL = "enterprise:12:200"
 ACCOUNTS, ENDPOINTS = 12, 200
 REGIONS = tuple(PREFIX)
+CUR_MONEY = ["line_item_unblended_cost", "line_item_net_unblended_cost"]
+FOCUS_MONEY = ["BilledCost", "EffectiveCost"]
 
 
 def built(seed: int, scale: str = SMALL) -> World:
@@ -143,6 +146,28 @@ def test_the_organisation_has_grown(whole: World) -> None:
     created = [lives[0].created for here in whole.standing.values() for lives in here.lives.values()]
     a_year_ago = sum(at < DEFAULT_NOW - timedelta(days=365) for at in created)
     assert 0.2 < a_year_ago / len(created) < 0.6
+
+
+@pytest.mark.parametrize("accounts", [3, 300])
+def test_more_accounts_than_there_are_teams_or_too_few_are_told(accounts: int) -> None:
+    with pytest.raises(BadInput, match="accounts"):
+        built(7, f"enterprise:{accounts}:50")
+
+
+def test_a_bill_written_to_files_is_the_meters(tmp_path: Path) -> None:
+    """CUR 2.0 and FOCUS by day and resource, in more than one part a month: the same sum in all."""
+    scale = "enterprise:4:40"
+    written = list(write_bill(tmp_path, DEFAULT_NOW, 7, scale, rows_a_part=2_000))
+    lines = Meter(built(7, scale)).lines(date(2025, 10, 1), DEFAULT_NOW.date(), DEFAULT_NOW)
+    cur = pl.concat([pl.read_parquet(item.file, columns=CUR_MONEY) for item in written if item.export == "cur2"])
+    focus = pl.concat([pl.read_parquet(item.file, columns=FOCUS_MONEY) for item in written if item.export == "focus"])
+    assert cur.height == lines.height
+    assert [cur[name].sum() for name in CUR_MONEY] == pytest.approx([lines["cost"].sum(), lines["net_cost"].sum()])
+    assert [focus[name].sum() for name in FOCUS_MONEY] == pytest.approx(
+        [lines["net_cost"].sum(), lines["net_amortized"].sum()]
+    )
+    assert len({item.period for item in written}) == 14
+    assert len(written) > 2 * 14
 
 
 @pytest.mark.integration

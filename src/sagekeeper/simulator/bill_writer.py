@@ -44,7 +44,12 @@ class Written:
 
 
 def write_bill(
-    folder: Path, now: datetime, seed: int, scale: str, progress: Progress = lambda *_: None
+    folder: Path,
+    now: datetime,
+    seed: int,
+    scale: str,
+    progress: Progress = lambda *_: None,
+    rows_a_part: int = ROWS_A_PART,
 ) -> Iterator[Written]:
     """Write all months of the world as they look at ``now``, one file after the other."""
     world = World()
@@ -58,18 +63,18 @@ def write_bill(
         progress(f"{period:%Y-%m}", (number + 1) / (len(periods) + 1))
         lines = meter.lines(period, following(period) - timedelta(days=1), now)
         for export, table in EXPORTS.items():
-            yield from _month(folder, export, TABLES[table], lines, books, period)
+            yield from _month(folder, export, TABLES[table], lines, books, period, rows_a_part)
 
 
 def _month(
-    folder: Path, export: str, table: Table, lines: pl.DataFrame, books: Books, period: date
+    folder: Path, export: str, table: Table, lines: pl.DataFrame, books: Books, period: date, rows: int
 ) -> Iterator[Written]:
     settings = DAILY[table.name]
     maps = {name: kind for name, kind in table.schema(settings).items() if kind.startswith("map")}
     into = folder / export / "data" / f"BILLING_PERIOD={period:%Y-%m}"
     into.mkdir(parents=True, exist_ok=True)
     money = "BilledCost" if "BilledCost" in table.columns else "line_item_unblended_cost"
-    for number, part in enumerate(chunks(lines, ROWS_A_PART), 1):
+    for number, part in enumerate(chunks(lines, rows), 1):
         frame = table.query(part, books, settings)
         file = into / f"{export}-{number:05d}.snappy.parquet"
         file.write_bytes(parquet(frame, maps))

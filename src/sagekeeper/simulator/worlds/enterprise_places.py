@@ -11,6 +11,8 @@ import random
 from datetime import datetime
 from typing import NamedTuple
 
+from sagekeeper.core.errors import BadInput
+
 UNITS: dict[str, tuple[str, ...]] = {
     "payments": ("fraud", "aml", "authorisation", "chargebacks", "payouts", "cards", "ledger-anomalies"),
     "retail": ("ranking", "recommendations", "pricing", "demand", "assortment", "reviews", "returns"),
@@ -23,6 +25,8 @@ UNITS: dict[str, tuple[str, ...]] = {
     "energy": ("load-forecast", "outages", "trading", "metering", "solar", "grid"),
     "platform": ("features", "embeddings", "documents-ai", "speech", "vision", "experimentation"),
 }
+LEAST = 4
+"""Accounts: the paying one, and one team's three."""
 ENVS = ("prod", "staging", "dev")
 REGIONS = ("us-east-1", "eu-west-1")
 """Where the price book knows the prices."""
@@ -110,8 +114,8 @@ def places(accounts: int, seed: int) -> list[Place]:
             shares = (1 - away, away) if home == 0 else (away, 1 - away)
             account = str(2 * 10**11 + digest % (7 * 10**11))
             found.append(Place(account, name, unit, team, env, shares, chance.random()))
-    if accounts - 1 > len(found):
-        raise ValueError(f"The organisation has at most {len(found) + 1} accounts, not {accounts}.")
+    if not LEAST <= accounts <= len(found) + 1:
+        raise BadInput(f"The organisation has {LEAST} to {len(found) + 1} accounts, not {accounts}.")
     return found[: accounts - 1]
 
 
