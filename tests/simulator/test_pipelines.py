@@ -357,6 +357,17 @@ def test_executions_and_steps_are_metrics(place: Workplace) -> None:
         Statistics=["Sum"],
     )["Datapoints"]
     assert sum(row["Sum"] for row in found) == (120 + 30 + 600 + 20 + 2) * 1000
+    for name in ("ExecutionStarted", "ExecutionSucceeded"):
+        counted = place.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Sagemaker/ModelBuildingPipeline",
+            MetricName=name,
+            Dimensions=[{"Name": "PipelineName", "Value": "measured"}],
+            StartTime=begun - timedelta(minutes=1),
+            EndTime=begun + timedelta(hours=3),
+            Period=86400,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        assert sum(row["Sum"] for row in counted) == 1
 
 
 def test_the_organisation_has_pipelines_that_ran_the_jobs_it_has(place: Workplace) -> None:

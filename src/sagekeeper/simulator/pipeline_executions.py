@@ -17,6 +17,7 @@ from sagekeeper.simulator.listing import FIRST_PAGE
 from sagekeeper.simulator.operations import Ask, Handler, Refused, page
 from sagekeeper.simulator.pipeline_callbacks import answered, stopping
 from sagekeeper.simulator.pipeline_definition import parsed, values_of
+from sagekeeper.simulator.pipeline_metrics import started
 from sagekeeper.simulator.pipeline_selection import selected
 from sagekeeper.simulator.pipelines import find_pipeline, pipeline_of, version_of
 from sagekeeper.simulator.things import token
@@ -30,8 +31,8 @@ def start_pipeline_execution(ask: Ask) -> dict[str, Any]:
     """A new execution of a version of the pipeline, the latest unless another is named."""
     pipeline, params, book = pipeline_of(ask), ask.params, ask.here.flows
     repeated = book.tokens.get(f"{pipeline.arn}/{params['ClientRequestToken']}")
-    if repeated is not None:
-        return {"PipelineExecutionArn": repeated}
+    if repeated in book.executions:
+        return {"PipelineExecutionArn": str(repeated)}
     if len(book.active) >= MOST_RUNNING:
         raise Refused(
             "ResourceLimitExceeded",
@@ -60,6 +61,7 @@ def start_pipeline_execution(ask: Ask) -> dict[str, Any]:
     book.executions[arn] = book.active[arn] = execution
     book.tokens[f"{pipeline.arn}/{params['ClientRequestToken']}"] = arn
     pipeline.last_run, version.last_execution = ask.now, arn
+    started(ask.here, execution, None, ask.now)
     return {"PipelineExecutionArn": arn}
 
 

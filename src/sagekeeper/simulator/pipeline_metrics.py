@@ -32,11 +32,10 @@ def ended(here: Standing, execution: Execution, run: StepRun | None, at: datetim
 def _put(
     here: Standing, execution: Execution, step: str | None, what: str, value: float, unit: str, at: datetime
 ) -> None:
-    name, dimensions = f"{'Execution' if step is None else 'Step'}{what}", [("PipelineName", execution.pipeline.name)]
-    more = [()] if step is None else []
-    if step is not None:
-        dimensions.append(("StepName", step))
+    name = f"{'Execution' if step is None else 'Step'}{what}"
+    own = (("PipelineName", execution.pipeline.name), *((("StepName", step),) if step is not None else ()))
     moment = int(at.timestamp()) // 60 * 60
-    for told in (tuple(sorted(dimensions)), *more):
+    # Executions are counted for the pipeline and for all of them together.
+    for dimensions in (own, ()) if step is None else (own,):
         columns = (np.array([moment], dtype=np.int64), np.array([value], dtype=float))
-        here.watch.store.put(Block(Key(NAMESPACE, name, told), unit, columns), float(moment))
+        here.watch.store.put(Block(Key(NAMESPACE, name, dimensions), unit, columns), float(moment))

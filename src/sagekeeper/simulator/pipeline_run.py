@@ -65,7 +65,8 @@ def _proceed(machine: Machine, at: datetime) -> None:
     execution.at = at
     for run in list(execution.steps.values()):
         if run.ended is None and execution.status == "Stopping":
-            halt(machine, run, at)
+            if halt(machine, run, at):
+                tell_end(machine.here, execution, run, at)
         end = end_of(machine, run) if run.ended is None else None
         if end is not None and end <= at:
             _step_on(machine, run, at)

@@ -27,6 +27,7 @@ from sagekeeper.simulator.world import Standing
 SECONDS, LAMBDA_SECONDS = 1, 3
 FAR = timedelta(days=400)
 """Later than the end of any job: what a job looks like then is how it ends."""
+CLARIFY_FILE, LONGEST_REASON = "analysis.json", 1024
 CHECK_FILES = {"Statistics": "statistics.json", "Constraints": "constraints.json"}
 
 
@@ -92,10 +93,10 @@ def launch(machine: Machine, node: Node, run: StepRun, at: datetime) -> None:
         run.attempts += 1
         _work(machine, node, run, arguments, at)
     except Unresolved as broken:
-        run.status, run.failure, run.due = "Failed", str(broken), None
+        run.status, run.failure, run.due = "Failed", str(broken)[:LONGEST_REASON], None
     except Refused as refusal:
         sort = "ClientError" if refusal.code == "ValidationException" else refusal.code
-        run.status, run.failure, run.due = "Failed", f"{sort}: {refusal.message}", None
+        run.status, run.failure, run.due = "Failed", f"{sort}: {refusal.message}"[:LONGEST_REASON], None
 
 
 def finish(machine: Machine, node: Node, run: StepRun, at: datetime) -> None:
@@ -116,23 +117,27 @@ def finish(machine: Machine, node: Node, run: StepRun, at: datetime) -> None:
         run.status = "Stopped"
     else:
         run.status = "Failed"
-        run.failure = str(found.get("FailureReason") or f"ClientError: Job {run.job} is in status {status}.")
+        run.failure = str(found.get("FailureReason") or f"ClientError: Job {run.job} is in status {status}.")[
+            :LONGEST_REASON
+        ]
 
 
-def halt(machine: Machine, run: StepRun, at: datetime) -> None:
-    """The execution is stopped: jobs are stopped too, what has not begun never does."""
+def halt(machine: Machine, run: StepRun, at: datetime) -> bool:
+    """The execution is stopped: jobs are stopped too, what has not begun never does. Whether the step ends with this."""
     node = parsed(machine.execution.version.definition).nodes[run.name]
     if "Callback" in run.metadata or run.status == "Stopping":
-        return
+        return False
     if run.job and not run.cached_from and run.due is None:
         run.status = "Stopping"
         noun = JOBS[node.kind].noun
         with suppress(Refused):
             machine.call(f"Stop{noun}", {f"{noun}Name": run.job}, at)
-    elif node.kind == "Lambda" and run.status == "Executing":
+        return False
+    if node.kind == "Lambda" and run.status == "Executing":
         run.status = "Stopping"
-    else:
-        run.status, run.ended, run.due, run.waiting = "Stopped", at, None, False
+        return False
+    run.status, run.ended, run.due, run.waiting = "Stopped", at, None, False
+    return True
 
 
 def scope(machine: Machine, node: Node, at: datetime) -> Scope:
@@ -226,9 +231,10 @@ def _tell_check(node: Node, run: StepRun, arguments: dict[str, Any], given: dict
     if run.job:
         about["CheckJobArn"] = run.metadata[node.kind]["Arn"]
     for kind in kinds:
-        calculated = f"{place}/{CHECK_FILES[kind]}" if run.job else ""
+        file = CHECK_FILES[kind] if node.kind == "QualityCheck" else CLARIFY_FILE
+        calculated = f"{place}/{file}" if run.job else ""
         supplied = given.get(f"SuppliedBaseline{kind}") or calculated
-        about[f"Calculated{'Baseline'}{kind}"] = calculated
+        about[f"CalculatedBaseline{kind}"] = calculated
         about[f"BaselineUsedForDriftCheck{kind}"] = calculated if given.get("RegisterNewBaseline") else supplied
     run.metadata = {node.kind: {key: value for key, value in about.items() if value != ""}}
     run.outputs = about

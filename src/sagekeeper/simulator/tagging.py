@@ -26,6 +26,12 @@ RECORDS = {
     "processing-job": "processing",
     "monitoring-schedule": "schedules",
 }
+JOBS = {
+    "transform-job": "transforms",
+    "hyper-parameter-tuning-job": "tunings",
+    "compilation-job": "compilations",
+    "inference-recommendations-job": "recommendations",
+}
 """What stands before the name in an ARN -> the record of that name in `Standing`."""
 FLOWS = {
     "pipeline": "pipelines",
@@ -77,7 +83,8 @@ def _endpoint(here: Standing, _kind: str, name: str, _arn: str, _now: datetime) 
 
 
 def _record(here: Standing, kind: str, name: str, _arn: str, now: datetime) -> bool:
-    record = getattr(here, RECORDS[kind], {}).get(name)
+    kept = getattr(here, RECORDS[kind]) if kind in RECORDS else getattr(getattr(here, "jobs", None), JOBS[kind], {})
+    record = kept.get(name)
     created = record.get("CreationTime") if isinstance(record, dict) else None
     return record is not None and (created is None or created <= now)
 
@@ -104,7 +111,7 @@ def _other(here: Standing, kind: str, _name: str, arn: str, now: datetime) -> bo
 
 KINDS = (
     {"endpoint": _endpoint, "experiment-trial-component": _component}
-    | dict.fromkeys(RECORDS, _record)
+    | dict.fromkeys((*RECORDS, *JOBS), _record)
     | dict.fromkeys(FLOWS, _flow)
     | dict.fromkeys(("model-package", "artifact", "context", "action"), _by_arn)
 )

@@ -60,8 +60,10 @@ def component_name(job: str, kind: str) -> str:
 
 
 def _jobs(here: Standing) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for kind in SOURCES:
-        for name, job in getattr(here, kind, {}).items():
+    jobs = getattr(here, "jobs", None)
+    transforms = getattr(jobs, "transforms", {})
+    for kind, kept in (("training", here.training), ("processing", here.processing), ("transform", transforms)):
+        for name, job in kept.items():
             yield name, kind, job
 
 
