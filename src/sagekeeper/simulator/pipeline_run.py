@@ -64,9 +64,8 @@ def _proceed(machine: Machine, at: datetime) -> None:
     execution = machine.execution
     execution.at = at
     for run in list(execution.steps.values()):
-        if run.ended is None and execution.status == "Stopping":
-            if halt(machine, run, at):
-                tell_end(machine.here, execution, run, at)
+        if run.ended is None and execution.status == "Stopping" and halt(machine, run, at):
+            tell_end(machine.here, execution, run, at)
         end = end_of(machine, run) if run.ended is None else None
         if end is not None and end <= at:
             _step_on(machine, run, at)
