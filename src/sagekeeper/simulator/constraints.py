@@ -1,8 +1,8 @@
-"""What a request breaks of the service's own constraints: enumerations, patterns and list lengths, worded as AWS words
-them.
+"""What a request breaks of the service's own constraints: enumerations, patterns, lengths and greatest values, worded as
+AWS words them.
 
 In: parameters and the input shape of botocore's service model. Out: one sentence per broken constraint. botocore checks
-types, required members and ranges by itself, but sends unknown enumeration values and malformed names on to the
+types, required members and least values by itself, but sends unknown enumeration values and malformed names on to the
 service, which refuses them.
 """
 
@@ -29,7 +29,17 @@ def broken_constraints(params: Any, shape: Any, at: str = "") -> list[str]:
             for number, value in enumerate(params, 1)
             for found in broken_constraints(value, shape.member, _below(at, f"{number}.member"))
         ]
+    if kind in ("integer", "long", "float", "double"):
+        return _range(params, shape, at)
     return _text(params, shape, at) if kind == "string" else []
+
+
+def _range(value: Any, shape: Any, at: str) -> list[str]:
+    """botocore refuses what is too small, and sends what is too large."""
+    most = shape.metadata.get("max")
+    if most is not None and value > most:
+        return [_sentence(value, at, f"Member must have value less than or equal to {most}")]
+    return []
 
 
 def _text(value: str, shape: Any, at: str) -> list[str]:

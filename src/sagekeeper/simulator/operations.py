@@ -34,6 +34,8 @@ class Refused(ServiceException):
     """An error as AWS words it: code and message."""
 
 
+WRONG_JSON, WRONG = "ValidationException", {"cloudwatch": "ValidationError", "sts": "ValidationError"}
+"""The code of a request that breaks its shape: services of the query protocol have one of their own."""
 PLAIN = ("ce",)
 """Services whose answers are JSON as they are: no times and no bytes in them."""
 
@@ -84,7 +86,7 @@ def _method(
 
     def method(response: Any) -> Any:
         params = _params(response, service)
-        check(params, shape)
+        check(params, shape, WRONG.get(service, WRONG_JSON))
         with house.world.lock:
             ask = Ask(house, response.current_account, response.region, params, house.clock.now())
             house.world.until(ask.now)
@@ -107,17 +109,32 @@ def _method(
     return method
 
 
-def check(params: dict[str, Any], shape: Any) -> None:
+def check(params: dict[str, Any], shape: Any, code: str = WRONG_JSON) -> None:
     """Refuse parameters that break the operation's input shape."""
     if shape is None:
         return
     report = ParamValidator().validate(params, shape)
     if report.has_errors():
-        raise Refused("ValidationException", report.generate_report())
+        raise Refused(code, report.generate_report())
     broken = broken_constraints(params, shape)
     if broken:
         many = f"{len(broken)} validation error{'s' * (len(broken) > 1)} detected: "
-        raise Refused("ValidationException", many + "; ".join(broken))
+        raise Refused(code, many + "; ".join(broken))
+
+
+def checked(response_class: type, service: str, operation: str) -> None:
+    """Check the requests of an operation of moto's own too: it fails with a KeyError where a parameter is missing."""
+    name, shape = botocore.xform_name(operation), service_model(service).operation_model(operation).input_shape
+    own = getattr(response_class, name)
+    if "checked" in own.__dict__:
+        return
+
+    def method(response: Any) -> Any:
+        check(_params(response, service), shape, WRONG.get(service, WRONG_JSON))
+        return own(response)
+
+    method.__dict__["checked"] = True
+    setattr(response_class, name, method)
 
 
 def _params(response: Any, service: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker.responses import SageMakerResponse
+from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sagekeeper.simulator import (
@@ -96,7 +97,7 @@ from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain, retain
-from sagekeeper.simulator.operations import Ask, Handler, House, Refused, install, service_model
+from sagekeeper.simulator.operations import Ask, Handler, House, Refused, checked, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
 from sagekeeper.simulator.unknown_operations import Complete
@@ -240,6 +241,7 @@ class Simulation:
         for response_class, name, handlers, mutating in SERVICES:
             if response_class is not None:
                 install(response_class, name, handlers, mutating, self.house)
+        checked(TokenResponse, "sts", "AssumeRole")
         borrow(self.clock, self.journal)
         alarm_actions.on("autoscaling", passing.scaling_of(self.world))
         # Alarms come late, within `passing`: what happened by itself is then already in the metrics that they see.
