@@ -60,6 +60,10 @@ class Simulator:
         """``errors`` or ``latency`` at once, or with ``_after_update`` from the endpoint's next update on; None ends it."""
         self._ask("faults", {"endpoint": endpoint, "fault": fault})
 
+    def throttle(self, service: str, operation: str, calls: int = 1) -> None:
+        """Refuse the next ``calls`` of an operation as AWS refuses who asks too often; 0 ends it."""
+        self._ask("throttle", {"service": service, "operation": operation, "calls": calls})
+
     def incident(self, kind: str, subject: str = "", **more: Any) -> dict[str, Any]:
         """Let something go wrong (`worlds.incidents`); the truth about it."""
         return dict(self._ask("incidents", {"kind": kind, "subject": subject} | more))

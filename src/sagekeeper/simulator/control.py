@@ -15,6 +15,7 @@ from sagekeeper.simulator.commercial_control import set_terms, terms_of
 from sagekeeper.simulator.cost_explorer_opt_in import opt_in
 from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.operations import Handler, House
+from sagekeeper.simulator.throttling import Throttle
 from sagekeeper.simulator.world import PAYER, REGIONS, Fault
 from sagekeeper.simulator.worlds.incidents import Scene, bring_about
 from sagekeeper.simulator.worlds.truth import Truth
@@ -26,8 +27,10 @@ FAULTS = ("errors_after_update", "latency_after_update", "errors", "latency")
 class Control:
     """A WSGI application for everything under /sagekeeper/."""
 
-    def __init__(self, house: House, handlers: dict[str, Handler], catch_up: Callable[[], None]) -> None:
-        self._house, self._handlers, self._catch_up = house, handlers, catch_up
+    def __init__(
+        self, house: House, handlers: dict[str, Handler], catch_up: Callable[[], None], throttle: Throttle
+    ) -> None:
+        self._house, self._handlers, self._catch_up, self._throttle = house, handlers, catch_up, throttle
         self.state: dict[str, Any] = {"ready": False, "stage": "starting", "fraction": 0.0}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -40,6 +43,7 @@ class Control:
             ("POST", "faults"): self._faults,
             ("POST", "incidents"): self._incidents,
             ("GET", "truth"): self._truth,
+            ("POST", "throttle"): self._throttling,
             ("POST", "hosting"): self._hosting,
             ("POST", "explorer"): self._explorer,
             ("POST", "commercial"): self._set_commercial,
@@ -124,6 +128,10 @@ class Control:
     def _hosting(self, given: dict[str, Any]) -> dict[str, Any]:
         with self._house.world.lock:
             set_hosting(self._house, given, self._house.clock.now())
+        return {}
+
+    def _throttling(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._throttle.set(given)
         return {}
 
     def _explorer(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from werkzeug.exceptions import NotFound
 from sagekeeper.simulator.event_stream import CONTENT_TYPE, event_stream
 from sagekeeper.simulator.journal import resource_of
 from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check
+from sagekeeper.simulator.throttling import Throttle
 
 FAILED = "The request processing has failed because of an unknown error."
 DEFAULT_REGION = "us-east-1"
@@ -69,10 +70,12 @@ class Scope(NamedTuple):
 class OwnServices:
     """All services that are ours alone: `find` tells whose a request is, `answer` answers it."""
 
-    def __init__(self, house: House, services: Iterable[tuple[str, dict[str, Handler], set[str]]]) -> None:
+    def __init__(
+        self, house: House, services: Iterable[tuple[str, dict[str, Handler], set[str]]], throttle: Throttle
+    ) -> None:
         # Codes common to all of AWS are in no service's model: nothing to warn of.
         warnings.filterwarnings("ignore", message=r"Exception\(Refused\)")
-        self._house = house
+        self._house, self._throttle = house, throttle
         self._handlers: dict[str, dict[str, Handler]] = {}
         self._mutating: dict[str, set[str]] = {}
         for name, handlers, mutating in services:
@@ -93,6 +96,9 @@ class OwnServices:
     def answer(self, request: Request, service: str, operation: str, uri: dict[str, Any]) -> Answer:
         """The operation's answer or error, as AWS sends it."""
         try:
+            refusal = self._throttle.refusal(service, operation)
+            if refusal is not None:
+                raise refusal
             if operation not in get_service_model(service).operation_names:
                 raise Refused("UnknownOperationException", "")
             handler = self._handlers[service].get(operation)

@@ -100,6 +100,7 @@ from sagekeeper.simulator.metric_put import PutAgain, retain
 from sagekeeper.simulator.operations import Ask, Handler, House, Refused, checked, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
+from sagekeeper.simulator.throttling import Throttle
 from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import PAYER, REGIONS, World
 from sagekeeper.simulator.world_metrics import SOURCES
@@ -186,15 +187,18 @@ class Simulation:
         self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
         self._outbox = state / "outbox"
         self._captures = Captures(self.world, self._origin["now"])
-        self._aws = Borrowed(Complete(DomainDispatcherApplication(create_backend_app)), self.journal, self.clock)
-        self._own = OwnServices(self.house, [service[1:] for service in SERVICES if service[0] is None])
+        throttle = Throttle()
+        self._aws = Borrowed(
+            Complete(DomainDispatcherApplication(create_backend_app), throttle), self.journal, self.clock
+        )
+        self._own = OwnServices(self.house, [service[1:] for service in SERVICES if service[0] is None], throttle)
         self._people = {
             name: handler
             for _, service, found, _ in SERVICES
             if service == "sagemaker"
             for name, handler in found.items()
         }
-        self._control = Control(self.house, self._people, self._catch_up)
+        self._control = Control(self.house, self._people, self._catch_up, throttle)
         self._hour: datetime | None = None
 
     def prepare(self, progress: Progress) -> None:

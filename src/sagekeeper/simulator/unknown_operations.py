@@ -28,6 +28,7 @@ from werkzeug.exceptions import NotFound
 
 from sagekeeper.simulator.operations import Refused
 from sagekeeper.simulator.own_service import CBOR, Answer, arrived, not_implemented, scope_of, send, serialized
+from sagekeeper.simulator.throttling import UNAVAILABLE, Throttle
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 AWS_DOMAINS = (".amazonaws.com", ".api.aws", ".amazonaws.com.cn")
@@ -40,8 +41,8 @@ METADATA_BYTES = 6000
 class Complete:
     """moto's application, with an answer for everything."""
 
-    def __init__(self, application: DomainDispatcherApplication) -> None:
-        self._application = application
+    def __init__(self, application: DomainDispatcherApplication, throttle: Throttle) -> None:
+        self._application, self._throttle = application, throttle
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = arrived(environ)
@@ -50,6 +51,9 @@ class Complete:
         try:
             if not self._has_backend(environ):
                 return send(_missing(request), start_response)
+            refusal = None if self._throttle.idle else self._throttle.refusal(*asked_for(request))
+            if refusal is not None:
+                return send(_throttled(request, refusal), start_response)
             answer = self._application(environ, lambda *given: begun.append(given))
         except (NotImplementedError, ImportError, OperationNotFoundError):
             # moto imports a few services only with libraries that are not here, and takes some for others.
@@ -111,6 +115,12 @@ def _broken(request: Request) -> Answer:
     failure = Refused("InternalFailure", "The request processing has failed because of an unknown error.")
     answer = serialized(service, operation, failure, _protocol(service, request))
     return answer._replace(status=500)
+
+
+def _throttled(request: Request, refusal: Refused) -> Answer:
+    service, operation = asked_for(request)
+    answer = serialized(service, operation, refusal, _protocol(service, request))
+    return answer._replace(status=UNAVAILABLE if service == "s3" else 400)
 
 
 def _protocol(service: str, request: Request) -> str | None:
