@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from sagekeeper.simulator import feature_groups, model_packages, pipeline_executions, pipelines
@@ -148,6 +149,16 @@ def _feature_groups(ask: Ask) -> list[dict[str, Any]]:
     return found
 
 
+def _tunings(ask: Ask) -> list[dict[str, Any]]:
+    kept = getattr(getattr(ask.here, "jobs", None), "tunings", {})
+    if not kept:
+        return []
+    # Looked up by name: tuning jobs and Search know of each other only here.
+    shown = import_module("sagekeeper.simulator.tuning_jobs").as_of
+    jobs = [shown(ask.here, job, ask.now) for job in kept.values() if job["CreationTime"] <= ask.now]
+    return [tagged(ask, job, "HyperParameterTuningJobArn") for job in jobs]
+
+
 def _features(ask: Ask) -> list[dict[str, Any]]:
     return [
         feature_groups.describe_feature_metadata(
@@ -180,6 +191,7 @@ ROWS: dict[str, Rows] = {
     "Pipeline": _pipelines,
     "PipelineExecution": _executions,
     "PipelineVersion": _versions,
+    "HyperParameterTuningJob": _tunings,
     "FeatureGroup": _feature_groups,
     "FeatureMetadata": _features,
 }
