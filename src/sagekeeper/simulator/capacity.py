@@ -50,7 +50,30 @@ def over_quota(here: Standing, more: Counter[str], now: datetime) -> str:
 
 def is_short(here: Standing, kinds: set[str], now: datetime) -> bool:
     """Whether AWS has no more instances of one of these types."""
-    return any(since <= now for kind, since in here.hosting.short.items() if kind in kinds)
+    return short_since(here, kinds, now) is not None
+
+
+def short_since(here: Standing, kinds: set[str], now: datetime) -> datetime | None:
+    """Since when AWS has no more instances of one of these types; None where it has."""
+    endless = [since for kind, since in here.hosting.short.items() if kind in kinds and since <= now]
+    passing = [item.since for item in here.hosting.shortages if item.kind in kinds and item.since <= now < item.until]
+    return min([*endless, *passing], default=None)
+
+
+def granted_at(here: Standing, kinds: set[str], now: datetime) -> datetime | None:
+    """The first moment from now on at which AWS has all these types; None where that cannot be told."""
+    at = now
+    while is_short(here, kinds, at):
+        ends = [item.until for item in here.hosting.shortages if item.kind in kinds and item.since <= at < item.until]
+        if not ends:
+            return None
+        at = max(ends)
+    return at
+
+
+def first_there(here: Standing, kinds: list[str], now: datetime) -> str:
+    """The first of some types, by preference, that AWS has; the first of all where it has none."""
+    return next((kind for kind in kinds if not is_short(here, {kind}, now)), kinds[0])
 
 
 def kinds_of(config: dict[str, Any]) -> Counter[str]:
@@ -69,8 +92,7 @@ def resolved(here: Standing, config: dict[str, Any], now: datetime) -> dict[str,
         pools = sorted(variant.get("InstancePools", []), key=lambda item: item["Priority"])
         if not pools:
             return variant
-        there = [item["InstanceType"] for item in pools if not is_short(here, {item["InstanceType"]}, now)]
-        return variant | {"InstanceType": (there or [pools[0]["InstanceType"]])[0]}
+        return variant | {"InstanceType": first_there(here, [item["InstanceType"] for item in pools], now)}
 
     found = config | {"ProductionVariants": [typed(item) for item in config["ProductionVariants"]]}
     if "ShadowProductionVariants" in config:

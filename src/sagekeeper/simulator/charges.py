@@ -168,9 +168,16 @@ def clusters(cluster: dict[str, Any]) -> list[tuple[str, int]]:
 def _processing(here: Standing) -> Iterator[Run]:
     for job in here.processing.values():
         cluster, arn = job["ProcessingResources"]["ClusterConfig"], job["ProcessingJobArn"]
-        kind, span = cluster["InstanceType"], _span(job["ProcessingStartTime"], job["ProcessingEndTime"])
-        price = _hourly(kind, "Processing", here.region)
-        yield Run(*span, f"Processing:{kind}", "RunInstance", arn, _tags(here, arn), cluster["InstanceCount"], price)
+        if "ProcessingStartTime" not in job:  # Stopped before it had instances, or never given any.
+            continue
+        kind = cluster.get("SelectedInstanceType") or cluster["InstanceType"]
+        count = cluster.get("SelectedInstanceCount") or cluster["InstanceCount"]
+        span, tags = _span(job["ProcessingStartTime"], job["ProcessingEndTime"]), _tags(here, arn)
+        yield Run(
+            *span, f"Processing:{kind}", "RunInstance", arn, tags, count, _hourly(kind, "Processing", here.region)
+        )
+        size = cluster.get("VolumeSizeInGB", 0) * count
+        yield _volume("Processing:VolumeUsage.gp2", "processing_storage", size, span, arn, tags, here.region)
 
 
 def _requests(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]:

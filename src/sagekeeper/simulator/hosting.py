@@ -72,6 +72,14 @@ class Component:
         return next((item for item in reversed(self.copies) if item.at <= at), Copies(at, 0, 0))
 
 
+class Shortage(NamedTuple):
+    """AWS has no instances of a type for a stretch of time."""
+
+    kind: str
+    since: datetime
+    until: datetime
+
+
 class Invoked(NamedTuple):
     """What the runtime's clients did to one variant in one minute."""
 
@@ -114,6 +122,8 @@ class Hosting:
     quotas: dict[str, int] = field(default_factory=dict)
     short: dict[str, datetime] = field(default_factory=dict)
     """Instance types that AWS has no more of, and since when."""
+    shortages: list[Shortage] = field(default_factory=list)
+    """The same, where the end is known too (incident ``capacity_shortage``)."""
     under_way: set[str] = field(default_factory=set)
     """Endpoints whose update has to be looked at as time passes."""
     components: dict[str, list[Component]] = field(default_factory=dict)
@@ -126,9 +136,7 @@ class Hosting:
 
     def quota(self, kind: str) -> int:
         """How many instances of a type may stand on endpoints."""
-        family = kind.split(".")[1] if kind.count(".") == 2 else ""
-        usual = "gpu" if family in GPU_FAMILIES else "scarce" if family in SCARCE_FAMILIES else "plain"
-        return self.quotas.get(kind, QUOTAS[usual])
+        return self.quotas.get(kind, usual_quota(kind))
 
     def component(self, name: str) -> Component | None:
         """The inference component of that name that stands now."""
@@ -146,6 +154,13 @@ class Hosting:
             found.append((begin, until, profile))
             begin = until
         return [*found, (begin, None, present)]
+
+
+def usual_quota(kind: str) -> int:
+    """How many instances of a type an account may have at once."""
+    family = kind.split(".")[1] if kind.count(".") == 2 else ""
+    usual = "gpu" if family in GPU_FAMILIES else "scarce" if family in SCARCE_FAMILIES else "plain"
+    return QUOTAS[usual]
 
 
 def memory_gb(variant: dict[str, Any]) -> int:

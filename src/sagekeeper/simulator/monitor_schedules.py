@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from sagekeeper.simulator.job_lives import as_of
 from sagekeeper.simulator.keeping import chosen, picked
 from sagekeeper.simulator.monitor_definitions import definition_of, endpoint_of
 from sagekeeper.simulator.operations import Ask, Handler, Refused, page
@@ -229,11 +230,12 @@ def _of_run(here: Standing, run: dict[str, Any], now: datetime) -> dict[str, Any
         row.pop("FailureReason", None)
         return row
     job = here.processing.get(run.get("x_job", ""))
-    if job is not None and job["ProcessingJobStatus"] in ("Stopping", "Stopped"):
+    if job is not None and job["ProcessingJobStatus"] == "Stopped":
         row.pop("FailureReason", None)
+        shown = as_of(job, "Processing", now)
         return row | {
-            "MonitoringExecutionStatus": job["ProcessingJobStatus"],
-            "LastModifiedTime": job["LastModifiedTime"],
+            "MonitoringExecutionStatus": shown["ProcessingJobStatus"],
+            "LastModifiedTime": shown["LastModifiedTime"],
         }
     if job is not None and now < job["ProcessingEndTime"]:
         row.pop("FailureReason", None)

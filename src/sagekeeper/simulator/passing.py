@@ -13,6 +13,7 @@ from datetime import datetime
 from sagekeeper.simulator.alarm_evaluation import in_alarm
 from sagekeeper.simulator.alarm_state import Alarm
 from sagekeeper.simulator.alarm_watch import keep_up
+from sagekeeper.simulator.capacity import short_since
 from sagekeeper.simulator.lives import status_of
 from sagekeeper.simulator.rollouts import watch
 from sagekeeper.simulator.runtime import work_off
@@ -52,8 +53,7 @@ def _watch(here: Standing, name: str, now: datetime) -> None:
         here.hosting.under_way.discard(name)
         return
     kinds = {item.get("InstanceType", "") for item in life.deployed[-1].config["ProductionVariants"]}
-    short = [since for kind, since in here.hosting.short.items() if kind in kinds]
-    if watch(life, now, lambda alarm, moment: in_alarm(here, alarm, moment), min(short, default=None)):
+    if watch(life, now, lambda alarm, moment: in_alarm(here, alarm, moment), short_since(here, kinds, now)):
         here.version += 1
     if plan.turned is not None or status_of(life, now) == "InService":
         here.hosting.under_way.discard(name)

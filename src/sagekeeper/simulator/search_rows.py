@@ -23,7 +23,8 @@ def tagged(ask: Ask, record: dict[str, Any], arn: str) -> dict[str, Any]:
 
 def _training_jobs(ask: Ask) -> list[dict[str, Any]]:
     jobs = [as_of(job, ask.now) for job in ask.here.training.values() if job["CreationTime"] <= ask.now]
-    return [tagged(ask, job, "TrainingJobArn") for job in jobs]
+    public = [{key: value for key, value in job.items() if not key.startswith("x_")} for job in jobs]
+    return [tagged(ask, job, "TrainingJobArn") for job in public]
 
 
 def _endpoints(ask: Ask) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ from sagekeeper.simulator import (
     feature_records,
     free_tier,
     hosting_metrics,
+    job_metrics,
     lineage,
     loopback,
     members,
@@ -67,12 +68,12 @@ from sagekeeper.simulator import (
     pipeline_run,
     pipelines,
     pricing_api,
+    processing_jobs,
     role_permissions,
     runtime,
     sagemaker_components,
     sagemaker_endpoints,
     sagemaker_models,
-    sagemaker_work,
     savings_plans,
     search,
     studio_apps,
@@ -80,8 +81,10 @@ from sagekeeper.simulator import (
     studio_domains,
     tagging,
     training_jobs,
+    transform_jobs,
     trial_components,
     trial_metrics,
+    tuning_jobs,
     world_metrics,
 )
 from sagekeeper.simulator.bill_sources import bill_everything
@@ -114,8 +117,10 @@ Progress = Callable[[str, float], None]
 SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
     (SageMakerResponse, "sagemaker", sagemaker_endpoints.HANDLERS, sagemaker_endpoints.MUTATING),
-    (SageMakerResponse, "sagemaker", sagemaker_work.HANDLERS, sagemaker_work.MUTATING),
     (SageMakerResponse, "sagemaker", training_jobs.HANDLERS, training_jobs.MUTATING),
+    (SageMakerResponse, "sagemaker", processing_jobs.HANDLERS, processing_jobs.MUTATING),
+    (SageMakerResponse, "sagemaker", transform_jobs.HANDLERS, transform_jobs.MUTATING),
+    (SageMakerResponse, "sagemaker", tuning_jobs.HANDLERS, tuning_jobs.MUTATING),
     (SageMakerResponse, "sagemaker", notebook_instances.HANDLERS, notebook_instances.MUTATING),
     (SageMakerResponse, "sagemaker", studio_domains.HANDLERS, studio_domains.MUTATING),
     (SageMakerResponse, "sagemaker", studio_apps.HANDLERS, studio_apps.MUTATING),
@@ -254,6 +259,8 @@ class Simulation:
         self.world.passing.append(partial(budget_watch.bring_up_to, self.house, self._outbox))
         if hosting_metrics.SOURCE not in SOURCES:
             SOURCES.append(hosting_metrics.SOURCE)
+        if job_metrics.SOURCE not in SOURCES:
+            SOURCES.append(job_metrics.SOURCE)
         self._captures.baselines()
 
     def _changed(self, account: str, region: str, *told: Any) -> None:

@@ -6,12 +6,27 @@ A job is kept as its finished self and shown as far as it has come (`as_of`); `t
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from sagekeeper.simulator.capacity import granted_at
+from sagekeeper.simulator.job_lives import refuse_unknown_trial
+from sagekeeper.simulator.job_quotas import refuse_over_job_quota
 from sagekeeper.simulator.listing import listed
 from sagekeeper.simulator.operations import Ask, Handler, Refused
-from sagekeeper.simulator.training_plan import STOP_SECONDS, Phase, billable, cut, planned, transitions, worked
+from sagekeeper.simulator.training_outcome import final_metrics, quality_of
+from sagekeeper.simulator.training_plan import (
+    CAPACITY,
+    STOP_SECONDS,
+    Phase,
+    billable,
+    cut,
+    planned,
+    transitions,
+    worked,
+)
+from sagekeeper.simulator.world import Standing
 
 DAY_SECONDS = 86_400
 SUMMARY = (
@@ -39,26 +54,42 @@ def create_training_job(ask: Ask) -> dict[str, Any]:
             "ResourceInUse",
             f"Job name must be unique within an AWS account and region, and a training job with this name already exists ({arn})",
         )
-    _check(given)
-    trial = given.get("ExperimentConfig", {}).get("TrialName")
-    if trial is not None and trial not in ask.here.flows.trials:
-        raise Refused("ResourceNotFound", f"Trial '{ask.here.arn('experiment-trial', trial)}' does not exist.")
+    refuse_wrong(given)
+    refuse_unknown_trial(ask)
+    usage = "spot training job" if given.get("EnableManagedSpotTraining") else "training job"
+    refuse_over_job_quota(ask, usage, instances(given["ResourceConfig"]))
     tags = {item["Key"]: item["Value"] for item in given.pop("Tags", [])}
+    begun = begin(ask.here, given, ask.now, tags)
+    return {"TrainingJobArn": begun["TrainingJobArn"]}
+
+
+def begin(
+    here: Standing,
+    given: dict[str, Any],
+    now: datetime,
+    tags: dict[str, str],
+    quality: float | None = None,
+    objective: tuple[str, bool] | None = None,
+) -> dict[str, Any]:
+    """Put a job that nothing is wrong with into the account; ``quality`` and ``objective`` are those of a tuning job."""
+    name = given["TrainingJobName"]
     given["StoppingCondition"] = {"MaxRuntimeInSeconds": DAY_SECONDS} | given.get("StoppingCondition", {})
     for flag in ("EnableManagedSpotTraining", "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"):
         given.setdefault(flag, False)
-    pool = _matching_pool(ask, given)
-    phases, ending = planned(given, ask.now, pool is not None)
+    pool = _matching_pool(here, given, now)
+    granted = now if pool is not None else granted_at(here, set(instances(given["ResourceConfig"])), now)
+    phases, ending = planned(given, now, pool is not None, granted)
     if pool is not None:
-        pool["x_reused"] = (ask.now, name)
-    arn = ask.here.arn("training-job", name)
-    job = given | {"TrainingJobArn": arn, "CreationTime": ask.now}
-    reason = given.get("HyperParameters", {}).get("sagekeeper_failure")
+        pool["x_reused"] = (now, name)
+    arn = here.arn("training-job", name)
+    job = given | {"TrainingJobArn": arn, "CreationTime": now}
+    job["x_quality"], job["x_objective"] = quality_of(job) if quality is None else quality, objective
     if ending == "Failed":
-        job["FailureReason"] = reason
-    ask.here.training[name] = job | _outcome(job, phases, ending)
-    ask.here.tags[arn] = tags
-    return {"TrainingJobArn": arn}
+        waited = all(phase.status == "Pending" for phase in phases)
+        job["FailureReason"] = CAPACITY if waited else given.get("HyperParameters", {}).get("sagekeeper_failure")
+    here.training[name] = job | _outcome(job, phases, ending)
+    here.tags[arn] = tags
+    return here.training[name]
 
 
 def describe_training_job(ask: Ask) -> dict[str, Any]:
@@ -87,12 +118,17 @@ def stop_training_job(ask: Ask) -> dict[str, Any]:
             "The request was rejected because the training job is in status "
             f"{as_of(job, ask.now)['TrainingJobStatus']}.",
         )
-    phases = job.get("x_phases") or _phases(job)
-    until = ask.now + timedelta(seconds=STOP_SECONDS)
-    job.pop("FailureReason", None)
-    job.pop("TrainingStartTime", None)
-    job |= _outcome(job, [*cut(phases, ask.now), Phase("Stopping", ask.now, until)], "Stopped")
+    halt(job, ask.now)
     return {}
+
+
+def halt(job: dict[str, Any], at: datetime) -> None:
+    """Stop a job that is in progress at that moment."""
+    phases = job.get("x_phases") or _phases(job)
+    until = at + timedelta(seconds=STOP_SECONDS)
+    for key in ("FailureReason", "TrainingStartTime", "FinalMetricDataList"):
+        job.pop(key, None)
+    job |= _outcome(job, [*cut(phases, at), Phase("Stopping", at, until)], "Stopped")
 
 
 def update_training_job(ask: Ask) -> dict[str, Any]:
@@ -158,14 +194,14 @@ def _pool_status(job: dict[str, Any], retained: tuple[datetime, datetime], now: 
     }
 
 
-def _matching_pool(ask: Ask, given: dict[str, Any]) -> dict[str, Any] | None:
+def _matching_pool(here: Standing, given: dict[str, Any], now: datetime) -> dict[str, Any] | None:
     """The oldest pool that stands and fits; only a job that keeps its own instances alive takes one over."""
     wanted = given.get("ResourceConfig", {})
     if not wanted.get("KeepAlivePeriodInSeconds"):
         return None
-    for job in ask.here.training.values():
+    for job in here.training.values():
         retained = pool_span(job)
-        if retained is None or "x_reused" in job or not retained[0] <= ask.now < retained[1]:
+        if retained is None or "x_reused" in job or not retained[0] <= now < retained[1]:
             continue
         cluster = job["ResourceConfig"]
         same = all(cluster.get(key) == wanted.get(key) for key in POOL_MATCH)
@@ -179,6 +215,8 @@ def _outcome(job: dict[str, Any], phases: list[Phase], ending: str) -> dict[str,
     spot, end = job["EnableManagedSpotTraining"], phases[-1].end
     # A stop is billed as work once the instances had begun to work.
     paid = [item._replace(status="Training") if item.status == "Stopping" and working else item for item in phases]
+    trained = any(phase.status == "Training" for phase in phases)
+    metrics = final_metrics(job, job["x_quality"], end, job["x_objective"]) if trained and "x_quality" in job else []
     return {
         "x_phases": phases,
         "TrainingJobStatus": STATUS.get(ending, "Stopped"),
@@ -188,7 +226,17 @@ def _outcome(job: dict[str, Any], phases: list[Phase], ending: str) -> dict[str,
         "LastModifiedTime": end,
         "TrainingTimeInSeconds": worked(paid),
         "BillableTimeInSeconds": billable(job["TrainingJobName"], paid, spot),
-    } | ({"TrainingStartTime": working[0]} if working else {})
+        **({"FinalMetricDataList": metrics} if metrics and ending != "Failed" else {}),
+        **({"TrainingStartTime": working[0]} if working else {}),
+    }
+
+
+def instances(cluster: dict[str, Any]) -> Counter[str]:
+    """How many instances of each type a job asks for."""
+    asked: Counter[str] = Counter()
+    for group in cluster.get("InstanceGroups") or [cluster]:
+        asked[group["InstanceType"]] += int(group.get("InstanceCount", 1))
+    return asked
 
 
 def _phases(job: dict[str, Any]) -> list[Phase]:
@@ -200,7 +248,8 @@ def _phases(job: dict[str, Any]) -> list[Phase]:
     ]
 
 
-def _check(given: dict[str, Any]) -> None:
+def refuse_wrong(given: dict[str, Any]) -> None:
+    """What AWS refuses of a cluster, of spot and of warm pools together."""
     cluster, limits = given.get("ResourceConfig"), given.get("StoppingCondition", {})
     if cluster is None or "AlgorithmSpecification" not in given:
         raise Refused("ValidationException", "The request needs ResourceConfig and AlgorithmSpecification.")

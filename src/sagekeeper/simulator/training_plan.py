@@ -19,7 +19,14 @@ SHORTEST, LONGEST = 300, 3600
 INTERRUPTED_SHARE = 0.12
 """One managed spot job in eight is interrupted: a stand-in, AWS publishes no figure for its training fleet."""
 WORKING = ("Downloading", "Training", "Uploading")
+CAPACITY_WAIT_SECONDS = 3600
+"""How long a job on demand waits for instances where it does not say: a stand-in, AWS publishes no figure."""
+CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type "
+    "or after some time."
+)
 MESSAGES = {
+    "Pending": "Waiting for the requested instances",
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading the training image",
     "Training": "Training image download completed. Training in progress.",
@@ -43,8 +50,12 @@ class Phase(NamedTuple):
     end: datetime
 
 
-def planned(params: dict[str, Any], now: datetime, warm: bool) -> tuple[list[Phase], str]:
-    """The phases of a job created ``now``, and the secondary status it ends in."""
+def planned(params: dict[str, Any], now: datetime, warm: bool, granted: datetime | None) -> tuple[list[Phase], str]:
+    """The phases of a job created ``now``, and the secondary status it ends in.
+
+    ``granted`` is when AWS has its instances (None: nobody knows). On demand it waits MaxPendingTimeInSeconds for them,
+    or an hour, and fails; on spot, MaxWaitTimeInSeconds.
+    """
     name, given = params["TrainingJobName"], params.get("HyperParameters", {})
     spot, limits = bool(params.get("EnableManagedSpotTraining")), params["StoppingCondition"]
     seconds = int(given.get("sagekeeper_run_seconds") or SHORTEST + chance(name, "run") * (LONGEST - SHORTEST))
@@ -53,13 +64,17 @@ def planned(params: dict[str, Any], now: datetime, warm: bool) -> tuple[list[Pha
     run = seconds // 2 if ending == "Failed" else seconds
     if run > most:
         run, ending = most, "MaxRuntimeExceeded"
+    wait = int(limits.get("MaxWaitTimeInSeconds" if spot else "MaxPendingTimeInSeconds", CAPACITY_WAIT_SECONDS))
+    if granted is None or granted > now + timedelta(seconds=wait):
+        waiting = [Phase("Pending", now, now + timedelta(seconds=wait))]
+        return waiting, "MaxWaitTimeExceeded" if spot else "Failed"
     steps = [("Starting", WARM_START_SECONDS if warm else START_SECONDS), ("Downloading", DOWNLOAD_SECONDS)]
     for _ in range(_interruptions(name, given) if spot else 0):
         lost = run // 2
         steps += [("Training", lost), ("Interrupted", SPOT_WAIT_SECONDS), ("Restarting", RESTART_SECONDS)]
         run -= lost if "CheckpointConfig" in params else 0
     steps += [("Training", run), *([("Uploading", UPLOAD_SECONDS)] if ending != "Failed" else [])]
-    phases, at = [], now
+    phases, at = [Phase("Pending", now, granted)] if granted > now else [], granted
     for status, length in steps:
         phases.append(Phase(status, at, at + timedelta(seconds=length)))
         at += timedelta(seconds=length)

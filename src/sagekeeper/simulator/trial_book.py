@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sagekeeper.simulator import job_lives
 from sagekeeper.simulator.training_jobs import as_of
 from sagekeeper.simulator.world import Standing
 
@@ -60,10 +61,8 @@ def component_name(job: str, kind: str) -> str:
 
 
 def _jobs(here: Standing) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    jobs = getattr(here, "jobs", None)
-    transforms = getattr(jobs, "transforms", {})
-    for kind, kept in (("training", here.training), ("processing", here.processing), ("transform", transforms)):
-        for name, job in kept.items():
+    for kind, jobs in zip(SOURCES, (here.training, here.processing, here.jobs.transforms), strict=True):
+        for name, job in jobs.items():
             yield name, kind, job
 
 
@@ -73,7 +72,7 @@ def _of_jobs(here: Standing, now: datetime) -> Iterator[tuple[str, dict[str, Any
             continue
         noun = kind.title()
         name = component_name(job_name, kind)
-        shown = as_of(job, now) if kind == "training" else _other(job, noun, now)
+        shown = as_of(job, now) if kind == "training" else job_lives.as_of(job, noun, now)
         status = shown[f"{noun}JobStatus"]
         config = job.get("ExperimentConfig", {})
         record = {
@@ -95,15 +94,9 @@ def _of_jobs(here: Standing, now: datetime) -> Iterator[tuple[str, dict[str, Any
         yield name, {key: value for key, value in record.items() if value is not None}
 
 
-def _other(job: dict[str, Any], noun: str, now: datetime) -> dict[str, Any]:
-    end = job.get(f"{noun}EndTime")
-    if end is None or end <= now:
-        return job
-    return {key: value for key, value in job.items() if key != f"{noun}EndTime"} | {f"{noun}JobStatus": "InProgress"}
-
-
 def _parameters(job: dict[str, Any]) -> dict[str, Any]:
-    cluster = job.get("ResourceConfig") or job.get("ProcessingResources", {}).get("ClusterConfig", {})
+    cluster = job.get("ResourceConfig") or job.get("TransformResources")
+    cluster = cluster or job.get("ProcessingResources", {}).get("ClusterConfig", {})
     found: dict[str, Any] = {}
     for key, value in job.get("HyperParameters", {}).items():
         found[key] = {"StringValue": str(value)}

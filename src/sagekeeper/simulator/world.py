@@ -21,6 +21,7 @@ from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.flow_book import FlowBook
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
+from sagekeeper.simulator.job_book import JobBook
 from sagekeeper.simulator.lives import FOREVER, SETTLE, Deployed, Life, Scaled, Stretch, stretches
 from sagekeeper.simulator.scaling_state import Scaling
 from sagekeeper.simulator.watch import Watch
@@ -113,6 +114,7 @@ class Standing:
     orders: Orders = field(default_factory=Orders)
     work: Workspaces = field(default_factory=Workspaces)
     flows: FlowBook = field(default_factory=FlowBook)
+    jobs: JobBook = field(default_factory=JobBook)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""

@@ -19,7 +19,8 @@ from sagekeeper.core.prices import Component, PriceBook
 from sagekeeper.simulator.charges import SAGEMAKER
 from sagekeeper.simulator.commercial import Credit
 from sagekeeper.simulator.commercial_control import changed
-from sagekeeper.simulator.operations import Ask, Handler, House
+from sagekeeper.simulator.hosting import Shortage
+from sagekeeper.simulator.operations import Ask, Handler, House, service_model
 from sagekeeper.simulator.world import Drift, Fault, PriceChange, Standing, Surge, Traffic
 from sagekeeper.simulator.worlds.truth import Truth
 
@@ -27,6 +28,7 @@ IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 LOG_GB_PER_DAY = 900.0
 """A debug flag left on: a few hundred times what the account logs on other days."""
 FORGOTTEN_AFTER = timedelta(days=2)
+SCARCE, SHORT_FOR = "ml.g5.2xlarge", timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,20 @@ def error_fault(scene: Scene) -> Truth:
     return _fault(scene, "errors")
 
 
+def capacity_shortage(scene: Scene) -> Truth:
+    """AWS has no more instances of a type in the region for six hours: the subject is the type, a GPU's where none is."""
+    kind = scene.subject if scene.subject.startswith("ml.") else SCARCE
+    if kind not in service_model("sagemaker").shape_for("ProductionVariantInstanceType").enum:
+        raise BadInput(f"SageMaker has no instance type {kind} for endpoints.")
+    until = scene.at + SHORT_FOR * scene.size
+    for here in scene.house.world.standing.values():
+        if here.region == scene.region:
+            here.hosting.shortages.append(Shortage(kind, scene.at, until))
+            here.version += 1
+    detail = "endpoints fail with InsufficientInstanceCapacity, jobs wait and then fail with CapacityError"
+    return Truth("capacity_shortage", kind, scene.account, scene.region, scene.at, until, detail=detail)
+
+
 def _fault(scene: Scene, kind: str) -> Truth:
     if scene.here.life(scene.subject) is None:
         raise BadInput(f"There is no endpoint {scene.subject} in {scene.account}, {scene.region}.")
@@ -290,5 +306,6 @@ INCIDENTS: dict[str, Callable[[Scene], Truth]] = {
     "planned_launch": planned_launch,
     "latency_fault": latency_fault,
     "error_fault": error_fault,
+    "capacity_shortage": capacity_shortage,
 }
 INCIDENTS |= {f"{kind}_drift": _drift(kind) for kind in DRIFT_KINDS} | {kind: _drift(kind) for kind in MODEL_KINDS}
