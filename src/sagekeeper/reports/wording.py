@@ -12,6 +12,8 @@ import re
 from datetime import date, datetime
 from decimal import Decimal
 
+import polars as pl
+
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 UNKNOWN = "unknown"
 
@@ -171,3 +173,12 @@ def in_cell(text: str) -> str:
     """
     shown = plain(text)
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA_START) or shown.startswith(_FORMULA_START) else shown
+
+
+def in_cells(column: str) -> pl.Expr:
+    """A text column as `in_cell` writes each of its cells, for bills of any length."""
+    text = pl.col(column)
+    shown = text.str.replace_all(_CONTROL.pattern, " ")
+    start = f"^[{re.escape(''.join(_FORMULA_START))}]"
+    formula = text.str.strip_chars_start(" ").str.contains(start) | shown.str.contains(start)
+    return pl.when(formula).then(pl.lit("'") + shown).otherwise(shown).alias(column)
