@@ -5,6 +5,7 @@ from __future__ import annotations
 from sagekeeper.simulator import (
     charges,
     feature_charges,
+    inference_recommender,
     neighbours,
     training_charges,
     transform_jobs,
@@ -20,5 +21,6 @@ def bill_everything() -> None:
         neighbours.runs,
         training_charges.runs,
         transform_jobs.runs,
+        inference_recommender.runs,
     ]
     charges.MORE_DAILY[:] = [feature_charges.daily, neighbours.daily]

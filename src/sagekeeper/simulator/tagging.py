@@ -1,6 +1,6 @@
 """Tags of SageMaker's resources: put onto, listed from and taken off everything that stands in the account.
 
-A resource that does not stand has no tags and gets none. What moto keeps by itself (compilation jobs, model cards) is
+A resource that does not stand has no tags and gets none. What moto keeps by itself (model cards, clusters) is
 asked of moto.
 """
 
@@ -142,7 +142,7 @@ def _keep(ask: Ask, tags: dict[str, str]) -> None:
 def _lent(ask: Ask) -> Any:
     """The resource that moto has under this ARN; None when there is none."""
     rest = ask.params["ResourceArn"].split(":")[-1].split("/")
-    if len(rest) != 2 or rest[0] not in ("compilation-job", "automl-job", "model-card", "cluster"):
+    if len(rest) != 2 or rest[0] not in ("automl-job", "model-card", "cluster"):
         return None
     return sagemaker_backends[ask.account][ask.region]._get_resource_from_arn(ask.params["ResourceArn"])
 
