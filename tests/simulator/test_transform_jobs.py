@@ -73,6 +73,16 @@ def test_a_stopped_job_pays_only_until_it_stopped(place: Workplace) -> None:
     refused("ValidationException", place.sagemaker.stop_transform_job, TransformJobName="halted")
 
 
+def test_its_hosts_report_their_use_but_no_disk(place: Workplace) -> None:
+    watch, namespace = place.client("cloudwatch"), "/aws/sagemaker/TransformJobs"
+    place.ask("CreateTransformJob", **request("watched", count=2))
+    place.running.advance(hours=1)
+    rows = watch.list_metrics(Namespace=namespace)["Metrics"]
+    hosts = {item["Dimensions"][0]["Value"] for item in rows}
+    assert len([host for host in hosts if host.startswith("watched/i-")]) == 2
+    assert {item["MetricName"] for item in rows} == {"CPUUtilization", "MemoryUtilization"}
+
+
 def test_lists_are_filtered_and_paged(place: Workplace) -> None:
     for number in range(3):
         wish = {"environment": {"sagekeeper_failure": "ClientError: no"}} if number == 1 else {}

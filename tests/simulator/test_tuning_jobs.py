@@ -135,6 +135,15 @@ def test_early_stopping_ends_what_does_worse_than_the_median(place: Workplace) -
     assert values == sorted(values, reverse=True) and len(values) == 20
 
 
+def test_hyperband_gives_most_of_the_time_to_the_best_third(place: Workplace) -> None:
+    tune(place, "band", most=20, at_once=4, config={"Strategy": "Hyperband"})
+    place.running.advance(hours=3)
+    stopped, completed = (children(place, "band", StatusEquals=status) for status in ("Stopped", "Completed"))
+    assert len(stopped) >= 6 and len(stopped) + len(completed) == 20
+    spans = [(row["TrainingEndTime"] - row["TrainingStartTime"]).total_seconds() for row in stopped]
+    assert all(seconds < 650 / 2 for seconds in spans)
+
+
 def test_a_grid_tries_every_combination_once(place: Workplace) -> None:
     grid = [{"Name": "booster", "Values": ["gbtree", "dart"]}, {"Name": "tree", "Values": ["hist", "exact", "approx"]}]
     limits = {"MaxParallelTrainingJobs": 3}

@@ -58,7 +58,7 @@ def as_of(job: dict[str, Any], word: str, now: datetime) -> dict[str, Any]:
     shown |= {f"{word}JobStatus": "InProgress", "LastModifiedTime": begun if begun <= now else job["CreationTime"]}
     if begun > now:
         del shown[f"{word}StartTime"]
-    if job.get("x_stopping", now) < now or job.get("x_stopping") == now:
+    if "x_stopping" in job and job["x_stopping"] <= now:
         shown |= {f"{word}JobStatus": "Stopping", "LastModifiedTime": job["x_stopping"]}
     return shown
 
