@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -15,10 +14,7 @@ from sagekeeper.simulator.process import start
 from .flows import IMAGE, condition, fail, job_of, make, run, states, status, steps, training
 from .workplace import ROLE, Workplace, cents
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(find_spec("sagekeeper.simulator.tuning_jobs") is None, reason="the account runs no such jobs"),
-]
+pytestmark = pytest.mark.integration
 HOUR = PriceBook.bundled().hourly("ml.m5.xlarge", "Processing", "us-east-1").usd
 REPORT = {"PropertyFiles": [{"PropertyFileName": "Report", "OutputName": "evaluation", "FilePath": "evaluation.json"}]}
 

@@ -1,6 +1,6 @@
 """A whole service of ours beside moto's: parsed, checked, answered and refused by botocore's service model alone.
 
-For services that moto lacks, or has in another shape than AWS. Such a service is a line in ``server.SERVICES`` with None
+For services that moto lacks, or has in another shape than AWS. Such a service is a line in ``served.SERVICES`` with None
 in place of moto's class: ``(None, "savingsplans", HANDLERS, MUTATING)``; its name is boto3's client name. Handlers keep
 the contract of `operations.py`: (Ask) -> answer, `Refused`, journalled when they change something, replayed at start.
 In: the request as WSGI gives it. Out: its operation by signing name, X-Amz-Target, host and path, in the protocols json,

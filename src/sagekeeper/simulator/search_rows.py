@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-from sagekeeper.simulator import feature_groups, model_packages, pipeline_executions, pipelines
+from sagekeeper.simulator import feature_groups, model_packages, pipeline_executions, pipelines, tuning_jobs
 from sagekeeper.simulator.operations import Ask
 from sagekeeper.simulator.sagemaker_endpoints import describe_endpoint
 from sagekeeper.simulator.training_jobs import as_of
@@ -151,12 +150,8 @@ def _feature_groups(ask: Ask) -> list[dict[str, Any]]:
 
 
 def _tunings(ask: Ask) -> list[dict[str, Any]]:
-    kept = getattr(getattr(ask.here, "jobs", None), "tunings", {})
-    if not kept:
-        return []
-    # Looked up by name: tuning jobs and Search know of each other only here.
-    shown = import_module("sagekeeper.simulator.tuning_jobs").as_of
-    jobs = [shown(ask.here, job, ask.now) for job in kept.values() if job["CreationTime"] <= ask.now]
+    kept = ask.here.jobs.tunings.values()
+    jobs = [tuning_jobs.as_of(ask.here, job, ask.now) for job in kept if job["CreationTime"] <= ask.now]
     return [tagged(ask, job, "HyperParameterTuningJobArn") for job in jobs]
 
 

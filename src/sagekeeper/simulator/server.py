@@ -13,80 +13,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from moto.ce.responses import CostExplorerResponse
-from moto.cloudwatch.responses import CloudWatchResponse
-from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.sagemaker.responses import SageMakerResponse
 from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sagekeeper.simulator import (
     alarm_actions,
-    alarms,
-    autoscaling,
     bill_delivery,
     budget_watch,
-    budgets,
-    cloudwatch,
-    compilation_jobs,
-    compute_optimizer,
-    cost_explorer,
-    cost_explorer_anomalies,
-    cost_explorer_categories,
-    cost_explorer_forecast,
-    cost_explorer_monitors,
-    cost_explorer_plan_advice,
-    cost_explorer_reservations,
-    cost_explorer_savings,
-    cost_explorer_tagging,
     cost_explorer_tags,
-    cost_explorer_values,
-    cur_reports,
-    dashboards,
-    data_exports,
-    experiments,
     feature_charges,
-    feature_groups,
     feature_records,
-    free_tier,
     hosting_metrics,
-    inference_recommender,
     job_metrics,
-    lineage,
     loopback,
     members,
-    mlflow_servers,
-    model_groups,
-    model_packages,
-    monitor_definitions,
     monitor_runs,
-    monitor_schedules,
     neighbours,
-    notebook_instances,
-    optimization_hub,
     passing,
-    pipeline_executions,
     pipeline_run,
-    pipelines,
-    pricing_api,
-    processing_jobs,
-    role_permissions,
-    runtime,
-    sagemaker_components,
-    sagemaker_endpoints,
-    sagemaker_models,
-    savings_plans,
-    search,
-    studio_apps,
-    studio_configs,
-    studio_domains,
-    tagging,
-    training_jobs,
-    transform_jobs,
-    trial_components,
-    trial_metrics,
-    tuning_jobs,
     world_metrics,
 )
 from sagekeeper.simulator.bill_sources import bill_everything
@@ -102,9 +47,10 @@ from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain, retain
-from sagekeeper.simulator.operations import Ask, Handler, House, Refused, checked, install, service_model
+from sagekeeper.simulator.operations import Ask, House, Refused, checked, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
+from sagekeeper.simulator.served import SERVICES
 from sagekeeper.simulator.throttling import Throttle
 from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import PAYER, REGIONS, World
@@ -116,62 +62,6 @@ FOUNDED = timedelta(days=800)
 """How long before the anchor day the accounts joined their organisation."""
 FEW = 10
 Progress = Callable[[str, float], None]
-SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
-    (SageMakerResponse, "sagemaker", sagemaker_models.HANDLERS, sagemaker_models.MUTATING),
-    (SageMakerResponse, "sagemaker", sagemaker_endpoints.HANDLERS, sagemaker_endpoints.MUTATING),
-    (SageMakerResponse, "sagemaker", training_jobs.HANDLERS, training_jobs.MUTATING),
-    (SageMakerResponse, "sagemaker", processing_jobs.HANDLERS, processing_jobs.MUTATING),
-    (SageMakerResponse, "sagemaker", transform_jobs.HANDLERS, transform_jobs.MUTATING),
-    (SageMakerResponse, "sagemaker", tuning_jobs.HANDLERS, tuning_jobs.MUTATING),
-    (SageMakerResponse, "sagemaker", compilation_jobs.HANDLERS, compilation_jobs.MUTATING),
-    (SageMakerResponse, "sagemaker", inference_recommender.HANDLERS, inference_recommender.MUTATING),
-    (SageMakerResponse, "sagemaker", notebook_instances.HANDLERS, notebook_instances.MUTATING),
-    (SageMakerResponse, "sagemaker", studio_domains.HANDLERS, studio_domains.MUTATING),
-    (SageMakerResponse, "sagemaker", studio_apps.HANDLERS, studio_apps.MUTATING),
-    (SageMakerResponse, "sagemaker", studio_configs.HANDLERS, studio_configs.MUTATING),
-    (SageMakerResponse, "sagemaker", mlflow_servers.HANDLERS, mlflow_servers.MUTATING),
-    (SageMakerResponse, "sagemaker", monitor_definitions.HANDLERS, monitor_definitions.MUTATING),
-    (SageMakerResponse, "sagemaker", monitor_schedules.HANDLERS, monitor_schedules.MUTATING),
-    (SageMakerResponse, "sagemaker", model_groups.HANDLERS, model_groups.MUTATING),
-    (SageMakerResponse, "sagemaker", model_packages.HANDLERS, model_packages.MUTATING),
-    (SageMakerResponse, "sagemaker", experiments.HANDLERS, experiments.MUTATING),
-    (SageMakerResponse, "sagemaker", trial_components.HANDLERS, trial_components.MUTATING),
-    (SageMakerResponse, "sagemaker", lineage.HANDLERS, lineage.MUTATING),
-    (None, "sagemaker-metrics", trial_metrics.HANDLERS, trial_metrics.MUTATING),
-    (SageMakerResponse, "sagemaker", search.HANDLERS, search.MUTATING),
-    (SageMakerResponse, "sagemaker", tagging.HANDLERS, tagging.MUTATING),
-    (SageMakerResponse, "sagemaker", pipelines.HANDLERS, pipelines.MUTATING),
-    (SageMakerResponse, "sagemaker", pipeline_executions.HANDLERS, pipeline_executions.MUTATING),
-    (SageMakerResponse, "sagemaker", feature_groups.HANDLERS, feature_groups.MUTATING),
-    (None, "sagemaker-featurestore-runtime", feature_records.HANDLERS, feature_records.MUTATING),
-    (CostExplorerResponse, "ce", cost_explorer.HANDLERS, set()),
-    (CostExplorerResponse, "ce", cost_explorer_values.HANDLERS, set()),
-    (CostExplorerResponse, "ce", cost_explorer_tags.HANDLERS, cost_explorer_tags.MUTATING),
-    (CostExplorerResponse, "ce", cost_explorer_tagging.HANDLERS, cost_explorer_tagging.MUTATING),
-    (CostExplorerResponse, "ce", cost_explorer_categories.HANDLERS, cost_explorer_categories.MUTATING),
-    (CostExplorerResponse, "ce", cost_explorer_forecast.HANDLERS, set()),
-    (CostExplorerResponse, "ce", cost_explorer_savings.HANDLERS, set()),
-    (CostExplorerResponse, "ce", cost_explorer_plan_advice.HANDLERS, cost_explorer_plan_advice.MUTATING),
-    (CostExplorerResponse, "ce", cost_explorer_reservations.HANDLERS, set()),
-    (CostExplorerResponse, "ce", cost_explorer_anomalies.HANDLERS, cost_explorer_anomalies.MUTATING),
-    (CostExplorerResponse, "ce", cost_explorer_monitors.HANDLERS, cost_explorer_monitors.MUTATING),
-    (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
-    (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
-    (CloudWatchResponse, "cloudwatch", dashboards.HANDLERS, dashboards.MUTATING),
-    (None, "budgets", budgets.HANDLERS, budgets.MUTATING),
-    (None, "compute-optimizer", compute_optimizer.HANDLERS, compute_optimizer.MUTATING),
-    (None, "cost-optimization-hub", optimization_hub.HANDLERS, optimization_hub.MUTATING),
-    (SageMakerResponse, "sagemaker", sagemaker_components.HANDLERS, sagemaker_components.MUTATING),
-    (None, "sagemaker-runtime", runtime.HANDLERS, runtime.MUTATING),
-    (None, "application-autoscaling", autoscaling.HANDLERS, autoscaling.MUTATING),
-    (IamResponse, "iam", role_permissions.HANDLERS, set()),
-    (None, "freetier", free_tier.HANDLERS, set()),
-    (None, "pricing", pricing_api.HANDLERS, set()),
-    (None, "savingsplans", savings_plans.HANDLERS, savings_plans.MUTATING),
-    (None, "cur", cur_reports.HANDLERS, cur_reports.MUTATING),
-    (None, "bcm-data-exports", data_exports.HANDLERS, data_exports.MUTATING),
-)
-"""moto's class that an operation is hung into, or None: then the whole service is ours (`own_service.py`)."""
 
 
 class Quiet(WSGIRequestHandler):

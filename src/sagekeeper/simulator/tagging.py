@@ -83,7 +83,7 @@ def _endpoint(here: Standing, _kind: str, name: str, _arn: str, _now: datetime) 
 
 
 def _record(here: Standing, kind: str, name: str, _arn: str, now: datetime) -> bool:
-    kept = getattr(here, RECORDS[kind]) if kind in RECORDS else getattr(getattr(here, "jobs", None), JOBS[kind], {})
+    kept = getattr(here, RECORDS[kind]) if kind in RECORDS else getattr(here.jobs, JOBS[kind])
     record = kept.get(name)
     created = record.get("CreationTime") if isinstance(record, dict) else None
     return record is not None and (created is None or created <= now)
