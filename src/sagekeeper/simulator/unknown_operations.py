@@ -29,6 +29,7 @@ from werkzeug.exceptions import NotFound
 from sagekeeper.simulator.operations import Refused
 from sagekeeper.simulator.own_service import CBOR, Answer, arrived, not_implemented, scope_of, send, serialized
 from sagekeeper.simulator.throttling import UNAVAILABLE, Throttle
+from sagekeeper.simulator.wrong_requests import wrong_listing
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 AWS_DOMAINS = (".amazonaws.com", ".api.aws", ".amazonaws.com.cn")
@@ -51,9 +52,9 @@ class Complete:
         try:
             if not self._has_backend(environ):
                 return send(_missing(request), start_response)
-            refusal = None if self._throttle.idle else self._throttle.refusal(*asked_for(request))
+            refusal = self._turned_away(request)
             if refusal is not None:
-                return send(_throttled(request, refusal), start_response)
+                return send(refusal, start_response)
             answer = self._application(environ, lambda *given: begun.append(given))
         except (NotImplementedError, ImportError, OperationNotFoundError):
             # moto imports a few services only with libraries that are not here, and takes some for others.
@@ -66,6 +67,11 @@ class Complete:
             return send(_missing(request), start_response)
         start_response(*begun[0])
         return answer
+
+    def _turned_away(self, request: Request) -> Answer | None:
+        """The refusal of a request that is one too many, or that moto would not refuse by itself."""
+        throttled = None if self._throttle.idle else self._throttle.refusal(*asked_for(request))
+        return wrong_listing(request) if throttled is None else _throttled(request, throttled)
 
     def _has_backend(self, environ: dict[str, Any]) -> bool:
         path = environ.get("PATH_INFO", "")
