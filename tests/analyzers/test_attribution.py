@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sagekeeper.analyzers.attribution import attribute
+from sagekeeper.analyzers.attribution import AMOUNTS, attribute
 from sagekeeper.core.tables import DAILY_COSTS
 
 TAGS = ("owner", "team")
@@ -137,6 +137,18 @@ def test_an_unknown_amount_is_not_a_zero(rows: SimpleNamespace) -> None:
     assert row["effective_cost"] is None
 
 
+def test_a_shared_line_shares_each_of_its_four_costs_alike_and_an_unknown_one_stays_unknown(
+    rows: SimpleNamespace,
+) -> None:
+    # 48 h, of which the one endpoint explains 24: half of each.
+    line = rows.bill_line("USE1-Host:ml.m5.xlarge", 8.0, 48, EffectiveCost=6.0, ListCost=10.0, ContractedCost=None)
+    daily = attribute(rows.costs(line), rows.inventory(rows.endpoint("only")), rows.jobs(), TAGS)
+    assert daily.sort("resource_name").select("resource_name", *AMOUNTS).rows() == [
+        (None, 4.0, 3.0, 5.0, None),
+        ("only", 4.0, 3.0, 5.0, None),
+    ]
+
+
 def test_no_bill_gives_no_rows(rows: SimpleNamespace) -> None:
     assert attribute(rows.costs(), rows.inventory(), rows.jobs(), TAGS).schema == DAILY_COSTS.columns
 
@@ -155,6 +167,8 @@ LINES = st.lists(
                 ]
             ),
             "cost": st.floats(-500, 5000, allow_nan=False),
+            "list": st.none() | st.floats(0, 9000),
+            "contracted": st.none() | st.floats(0, 7000),
             "quantity": st.none() | st.floats(0, 500),
             "day": st.integers(1, 4),
             "account": st.sampled_from(["123456789012", "210987654321"]),
@@ -170,7 +184,7 @@ LINES = st.lists(
 
 @given(lines=LINES, endpoints=st.integers(0, 3), minutes=st.floats(1, 4000))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_sum_of_every_bill_day_account_and_currency_is_kept(
+def test_the_sum_of_every_bill_day_account_and_currency_is_kept_in_each_of_the_four_costs(
     rows: SimpleNamespace, lines: list[dict[str, Any]], endpoints: int, minutes: float
 ) -> None:
     costs = rows.costs(
@@ -183,6 +197,9 @@ def test_the_sum_of_every_bill_day_account_and_currency_is_kept(
                 SubAccountId=item["account"],
                 BillingCurrency=item["currency"],
                 ChargeCategory=item["category"],
+                EffectiveCost=0.9 * item["cost"],
+                ListCost=item["list"],
+                ContractedCost=item["contracted"],
                 ResourceId=rows.arn("endpoint", "e0") if item["named"] else None,
             )
             for item in lines
@@ -191,17 +208,29 @@ def test_the_sum_of_every_bill_day_account_and_currency_is_kept(
     stood = rows.inventory(*(rows.endpoint(f"e{n}", count=n + 1) for n in range(endpoints)))
     job = rows.job("job", "ml.m5.xlarge", datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=3), minutes)
     daily = attribute(costs, stood, rows.jobs(job), TAGS)
-    before = costs.group_by("x_Dataset", "x_ChargeDate", "SubAccountId", "BillingCurrency").agg(
-        pl.col("BilledCost").sum(), size=pl.col("BilledCost").abs().sum()
+    bill = costs.rename({theirs: ours for ours, theirs in AMOUNTS.items()}).rename(
+        {"x_Dataset": "dataset", "x_ChargeDate": "day", "SubAccountId": "account", "BillingCurrency": "currency"}
     )
-    after = daily.group_by("dataset", "day", "account", "currency").agg(pl.col("billed_cost").sum())
-    both = before.join(
-        after,
-        left_on=["x_Dataset", "x_ChargeDate", "SubAccountId", "BillingCurrency"],
-        right_on=["dataset", "day", "account", "currency"],
-        how="full",
-    )
-    assert both["billed_cost"].null_count() == both["BilledCost"].null_count() == 0
-    assert ((both["billed_cost"] - both["BilledCost"]).abs() <= 1e-9 * both["size"] + 1e-12).all()
+    before, after = sums(bill), sums(daily)
+    assert before.select(SUMMED_BY).equals(after.select(SUMMED_BY))
+    for cost in AMOUNTS:
+        assert before[f"{cost}_known"].equals(after[f"{cost}_known"]), cost
+        assert ((before[cost] - after[cost]).abs() <= 1e-9 * before[f"{cost}_size"] + 1e-12).all(), cost
     keys = daily.select(DAILY_COSTS.keys)
     assert keys.is_unique().all()
+
+
+SUMMED_BY = ["dataset", "day", "account", "currency"]
+
+
+def sums(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of each cost: the sum, whether any of it is known, and how large the summands were."""
+    return (
+        frame.group_by(SUMMED_BY)
+        .agg(
+            *(pl.col(cost).sum() for cost in AMOUNTS),
+            *(pl.col(cost).is_not_null().any().alias(f"{cost}_known") for cost in AMOUNTS),
+            *(pl.col(cost).abs().sum().alias(f"{cost}_size") for cost in AMOUNTS),
+        )
+        .sort(SUMMED_BY)
+    )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sagekeeper.core.errors import SchemaMismatch
 from sagekeeper.core.lake import Lake, Scope, days_between
-from sagekeeper.core.tables import METRICS, PRICES, TABLES
+from sagekeeper.core.tables import METRICS, PRICES, TABLES, Table
 
 DAY = date(2026, 11, 1)
 
@@ -65,6 +65,20 @@ def test_replacing_with_no_rows_empties_the_scope(lake: Lake) -> None:
     lake.replace(PRICES, prices(1.0), Scope({"effective_on": DAY}))
     assert lake.replace(PRICES, PRICES.empty(), Scope({"effective_on": DAY})) is True
     assert lake.scan(PRICES).collect().is_empty()
+
+
+def test_a_lake_from_before_a_column_was_declared_is_read_with_unknowns_and_grows_with_the_next_write(
+    lake: Lake,
+) -> None:
+    before = Table("prices", {k: v for k, v in PRICES.columns.items() if k != "quality"}, PRICES.keys, PRICES.partition)
+    other = date(2026, 11, 2)
+    lake.replace(before, prices(1.0, DAY, other).drop("quality"), Scope())
+    assert lake.scan(PRICES).collect().select("unit_price", "quality").rows() == [(1.0, None), (1.0, None)]
+    lake.replace(PRICES, prices(2.0), Scope({"effective_on": DAY}))
+    grown = lake.scan(PRICES).sort("effective_on").collect()
+    assert grown.select("effective_on", "unit_price", "quality").rows() == [(DAY, 2.0, "list"), (other, 1.0, None)]
+    # One who still runs the older version reads on.
+    assert lake.scan(before).collect().height == 2
 
 
 def test_a_row_outside_the_scope_is_refused_and_nothing_is_written(lake: Lake) -> None:

@@ -82,6 +82,19 @@ def test_a_day_that_aws_restates_long_after_is_attributed_again(
     assert kept(lake) == {("cost-explorer", OLD): 11.5}
 
 
+def test_days_attributed_by_other_rules_are_attributed_again_once(
+    lake: Lake, sqlite_ledger: Ledger, tmp_path: Path
+) -> None:
+    line = {"ResourceId": pl.lit("arn:aws:s3:::data"), "Tags": pl.lit('{"squad": "risk"}')}
+    lake.replace(COSTS, bill(OLD, 10.0, NOW).with_columns(**line), Scope())
+    refresh_daily_costs(lake, sqlite_ledger, Settings(data_dir=tmp_path), NOW)
+    assert lake.scan(DAILY_COSTS).collect()["owner"].to_list() == [None]
+    by_squad = Settings(data_dir=tmp_path, owner_tags=["squad"])
+    assert refresh_daily_costs(lake, sqlite_ledger, by_squad, NOW) == 1
+    assert lake.scan(DAILY_COSTS).collect()["owner"].to_list() == ["risk"]
+    assert refresh_daily_costs(lake, sqlite_ledger, by_squad, NOW) == 0
+
+
 def test_an_older_file_ingested_later_is_attributed_though_its_clock_is_behind(
     lake: Lake, sqlite_ledger: Ledger, put: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -1,9 +1,9 @@
 """Which resource, and whose, each bill line is: daily costs by account, service, usage family, resource and owner.
 
 In: bill rows (`COSTS`), everything that ever stood (`INVENTORY`), `JOBS`, the owner tags. Out: `DAILY_COSTS`, with the same sum
-per bill, day, account and currency. A line that names its resource is *measured*. A line of instance hours or volume months
-that does not is shared over what ran that day in that account and region on that instance type, by its hours: *derived*.
-Hours that nothing known can explain stay *unattributed*. Usage types: aws-facts section 1.
+per bill, day, account and currency of each of the four costs. A line that names its resource is *measured*. A line of
+instance hours or volume months that does not is shared over what ran that day in that account and region on that instance
+type, by its hours: *derived*. Hours that nothing known can explain stay *unattributed*. Usage types: aws-facts section 1.
 
 An endpoint's instance count before its last change is not recorded: today's is assumed, but only for hours of the line that those
 whose count is sure leave over. The line's own quantity is the cap of all.
@@ -38,6 +38,16 @@ VOLUME = "VolumeUsage"
 SLACK = {True: 0.10, False: 0.005}
 """How far a line's quantity may exceed the known running time and still be all of it. Volumes: AWS divides by the hours of the
 month itself (672 to 744), we by 730."""
+
+VERSION = 2
+"""Of the rules below: raised when days that were attributed before would come out differently."""
+AMOUNTS = {
+    "billed_cost": "BilledCost",
+    "effective_cost": "EffectiveCost",
+    "list_cost": "ListCost",
+    "contracted_cost": "ContractedCost",
+}
+"""The four costs, by the names of `DAILY_COSTS` and of `COSTS`. Each is split and summed alike; none stands in for another."""
 
 VARIANT = pl.Struct(
     {
@@ -94,10 +104,7 @@ def attribute(
         .group_by(DAILY_COSTS.keys)
         .agg(
             # A null amount is unknown and stays unknown only where nothing at all is known.
-            *(
-                pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name)
-                for name in ("billed_cost", "effective_cost")
-            ),
+            *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in AMOUNTS),
             pl.col("estimated").any(),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in DAILY_COSTS.columns.items())
@@ -131,8 +138,7 @@ def _lines(costs: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:
         arn=resource,
         bill_owner=owner("Tags", owner_tags),
         quantity="ConsumedQuantity",
-        billed_cost="BilledCost",
-        effective_cost="EffectiveCost",
+        **AMOUNTS,
         currency="BillingCurrency",
         estimated=pl.col("x_Estimated").fill_null(False),
     )
@@ -264,7 +270,7 @@ def _shared(lines: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
         pl.col("service").str.contains("SageMaker")
         & (pl.col("charge_category") == "Usage")
         & pl.col("component").is_not_null()
-        & ((pl.col("billed_cost").abs() >= LEAST) | (pl.col("effective_cost").abs() >= LEAST))
+        & pl.any_horizontal(pl.col(*AMOUNTS).abs() >= LEAST)
     )
     # A day's quantity of one machine may come on several lines (operations): together they are what ran.
     keyed = lines.with_columns(
@@ -304,6 +310,6 @@ def _shared(lines: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
     parts = pl.concat([split, rest, alone], how="diagonal_relaxed").with_columns(
         pl.col("attribution").fill_null("unattributed")
     )
-    return parts.with_columns(pl.col("billed_cost", "effective_cost") * pl.col("share")).select(
+    return parts.with_columns(pl.col(*AMOUNTS) * pl.col("share")).select(
         pl.col(name).cast(dtype) for name, dtype in DAILY_COSTS.columns.items()
     )

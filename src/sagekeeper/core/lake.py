@@ -2,7 +2,8 @@
 
 A write replaces a *scope* atomically: all rows of some partition values, or of a range of days, become exactly the given rows.
 Writing the same rows again makes no new version, so a run repeated for a day changes nothing. Readers never see half a write
-(Delta's commit is one file). Rows are checked against the declaration before anything is written.
+(Delta's commit is one file). Rows are checked against the declaration before anything is written. A column that was declared
+after a table was made is null in its older rows (unknown), and is added to the table by the first write that has it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from sagekeeper.core.errors import Conflict, SchemaMismatch
@@ -60,7 +61,12 @@ class Lake:
         delta = self._open(table)
         if delta is None:
             return table.empty().lazy()
-        return pl.scan_delta(delta).select(table.columns.keys())
+        rows = pl.scan_delta(delta)
+        there = rows.collect_schema().names()
+        return rows.select(
+            pl.col(name) if name in there else pl.lit(None, dtype=kind).alias(name)
+            for name, kind in table.columns.items()
+        )
 
     def version(self, table: Table) -> int | None:
         """Number of the last commit, None before the first. Changes exactly when rows do: the key of every cache."""
@@ -84,7 +90,7 @@ class Lake:
         if delta is None:
             if checked.is_empty():
                 return False
-            self._write(table, checked, mode="append")
+            self._write(table, None, checked, mode="append")
             return True
         if _same_rows(self.scan(table).filter(scope.expression()).collect(), checked):
             return False
@@ -92,7 +98,7 @@ class Lake:
         if checked.is_empty():
             delta.delete(predicate or None)
             return True
-        self._write(table, checked, mode="overwrite", predicate=predicate or None)
+        self._write(table, delta, checked, mode="overwrite", predicate=predicate or None)
         return True
 
     def replace_streamed(self, table: Table, frames: Iterable[pl.DataFrame], scope: Scope) -> None:
@@ -108,16 +114,17 @@ class Lake:
         stream = pa.RecordBatchReader.from_batches(
             table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema, batches()
         )
-        if self._open(table) is None:
-            self._write(table, stream, mode="append")
+        delta = self._open(table)
+        if delta is None:
+            self._write(table, None, stream, mode="append")
         else:
-            self._write(table, stream, mode="overwrite", predicate=scope.predicate() or None)
+            self._write(table, delta, stream, mode="overwrite", predicate=scope.predicate() or None)
 
     def append(self, table: Table, frame: pl.DataFrame) -> None:
         """Add rows. For tables whose rows are never restated; everything else uses `replace`."""
         checked = self._checked(table, frame)
         if checked.height:
-            self._write(table, checked, mode="append")
+            self._write(table, self._open(table), checked, mode="append")
 
     def vacuum(self, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
         """Compact small files and delete files no longer referenced for longer than ``keep``. Files removed per table."""
@@ -141,9 +148,17 @@ class Lake:
         return DeltaTable(uri, storage_options=self._options)
 
     def _write(
-        self, table: Table, rows: pl.DataFrame | pa.RecordBatchReader, *, mode: str, predicate: str | None = None
+        self,
+        table: Table,
+        there: DeltaTable | None,
+        rows: pl.DataFrame | pa.RecordBatchReader,
+        *,
+        mode: str,
+        predicate: str | None = None,
     ) -> None:
         try:
+            if there is not None:
+                _grow(there, table)
             write_deltalake(
                 f"{self._root}/{table.name}",
                 rows.sort(table.partition).to_arrow() if isinstance(rows, pl.DataFrame) else rows,
@@ -177,6 +192,15 @@ class Lake:
             example = frame.filter(frame.select(table.keys).is_duplicated()).select(table.keys).row(0, named=True)
             raise SchemaMismatch(f"{table.name}: more than one row for the key {example}.")
         return frame
+
+
+def _grow(delta: DeltaTable, table: Table) -> None:
+    """Add the columns that were declared since the table was made. A commit of its own, that touches no row."""
+    there = {column.name for column in delta.schema().fields}
+    declared = Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
+    new = [column for column in declared.fields if column.name not in there]
+    if new:
+        delta.alter.add_columns(new)
 
 
 def days_between(first: date, last: date) -> list[date]:

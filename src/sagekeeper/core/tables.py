@@ -98,6 +98,8 @@ DAILY_COSTS = Table(
         "effective_cost": pl.Float64(),
         "currency": pl.String(),
         "estimated": pl.Boolean(),
+        "list_cost": pl.Float64(),
+        "contracted_cost": pl.Float64(),
     },
     keys=(
         "day",

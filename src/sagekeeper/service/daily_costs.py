@@ -2,18 +2,21 @@
 changed.
 
 In: the lake. Out: the days rewritten. A day is due when its bill rows were observed after the last run (AWS restates,
-a file was ingested), when it was never attributed, or when it is recent (a job that ended late still moves it). One
+a file was ingested), when it was never attributed, when it is recent (a job that ended late still moves it), or when the
+rules themselves have changed since (another version, another owner tag): then all of history is done again, once. One
 month of one bill at a time, so memory is bounded by a month; days that come out the same are not written, so a
 repeated run changes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.attribution import attribute
+from sagekeeper.analyzers.attribution import VERSION, attribute
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import set_watermark, watermark
@@ -27,7 +30,8 @@ UNSETTLED_DAYS = 45
 
 def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: datetime) -> int:
     """Attribute all due days. Returns how many days have changed."""
-    due, observed_upto = _due_days(lake, ledger, as_of)
+    rules = rules_of(settings)
+    due, observed_upto = _due_days(lake, ledger, rules, as_of)
     if due.is_empty():
         return 0
     inventory, jobs = inventory_ever(lake, as_of.date()), lake.scan(JOBS).collect()
@@ -36,13 +40,19 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
         changed += _refresh(lake, str(dataset), days["day"].to_list(), inventory, jobs, tuple(settings.owner_tags))
     if observed_upto is not None:
         with ledger.session() as session:
-            set_watermark(session, "attribution", "*", "*", observed_upto, as_of)
+            set_watermark(session, "attribution", "*", rules, observed_upto, as_of)
     return changed
 
 
-def _due_days(lake: Lake, ledger: Ledger, as_of: datetime) -> tuple[pl.DataFrame, datetime | None]:
+def rules_of(settings: Settings) -> str:
+    """By which rules days are attributed, as a short name: another one when a setting or the code's `VERSION` differs."""
+    told = json.dumps([VERSION, settings.owner_tags])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[pl.DataFrame, datetime | None]:
     with ledger.reading() as session:
-        done_upto = watermark(session, "attribution", "*", "*")
+        done_upto = watermark(session, "attribution", "*", rules)
     bill = (
         lake.scan(COSTS)
         .group_by(dataset="x_Dataset", day="x_ChargeDate")
