@@ -1,10 +1,8 @@
-"""A simulated account as a child process on a free port: what tests and the demo start."""
+"""A simulated account as a process of its own on a free port: what tests and benchmarks start."""
 
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +13,20 @@ from pathlib import Path
 from sagekeeper.core.errors import SourceUnavailable
 from sagekeeper.simulator.client import Simulator
 from sagekeeper.simulator.server import DEFAULT_NOW
+from sagekeeper.simulator.template import ForkedProcess, Template
+
+_TEMPLATE = Template()
 
 
 @dataclass(frozen=True)
 class RunningSimulator(Simulator):
-    """A client of the child, and the child."""
+    """A client of the account, and its process."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: ForkedProcess
 
     def stop(self) -> None:
-        """End the child and wait for it."""
+        """End it and wait."""
         self.process.terminate()
         self.process.wait(20)
 
@@ -42,10 +43,7 @@ def start(
 ) -> Iterator[RunningSimulator]:
     """Run one until the block ends. A large world takes more ``patience_s`` to build than the others."""
     port = port or _free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "sagekeeper.simulator",
+    arguments = [
         "--port",
         str(port),
         "--state",
@@ -59,8 +57,7 @@ def start(
         "--seed",
         str(seed),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    running = RunningSimulator(f"http://127.0.0.1:{port}", process)
+    running = RunningSimulator(f"http://127.0.0.1:{port}", _TEMPLATE.fork(arguments))
     try:
         _wait(running, patience_s)
         yield running
@@ -69,7 +66,7 @@ def start(
 
 
 def _wait(running: RunningSimulator, patience_s: float) -> None:
-    """Until the world is built; a child that dies says so at once."""
+    """Until the world is built; one that dies says so at once."""
     deadline = time.monotonic() + patience_s
     while running.process.poll() is None and time.monotonic() < deadline:
         try:
@@ -77,9 +74,7 @@ def _wait(running: RunningSimulator, patience_s: float) -> None:
             return
         except SourceUnavailable:
             continue
-    raise SourceUnavailable(
-        f"The simulated account did not start (exit code {running.process.poll()}); see its messages above."
-    )
+    raise SourceUnavailable("The simulated account did not start; see its messages above.")
 
 
 def _free_port() -> int:
