@@ -1,6 +1,6 @@
 """The questions that are asked of the facts, in the order they are asked. Adding one: a file, and a line here."""
 
-from sagekeeper.analyzers import drift, idle, monitor, overspend, unattributed
+from sagekeeper.analyzers import drift, idle, monitor, overspend, retired_hardware, unattributed
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 
 ANALYZERS: tuple[Analyzer, ...] = (
@@ -8,6 +8,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     overspend.ANALYZER,
     drift.ANALYZER,
     monitor.ANALYZER,
+    retired_hardware.ANALYZER,
     unattributed.ANALYZER,
 )
 

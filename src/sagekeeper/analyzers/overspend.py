@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER, severity
 from sagekeeper.core.clock import day_start
@@ -25,7 +26,6 @@ LEAST_LOG_SPREAD = 0.3
 MAD_TO_STD = 1.4826
 SPARSE_BELOW = 0.6
 """Share of days with a cost below which a series is said to run now and then."""
-RUN_SUFFIX = r"(?:[-_.](?:\d[\dTZ]*|[0-9a-f]{8,}))+$"
 MOST_UNATTRIBUTED = 0.05
 """Share of a usage family's cost without a resource above which its resources' costs of that day are not compared."""
 FAMILY = ["account", "region", "service", "usage_family", "currency"]
@@ -73,7 +73,7 @@ def _calendar(facts: Facts) -> pl.DataFrame:
     ).with_columns(
         kind=pl.col("resource_kind").str.replace("^(training|processing|transform)_job$", "${1}_family"),
         name=pl.when(pl.col("resource_kind").str.ends_with("_job"))
-        .then(pl.col("resource_name").str.replace(RUN_SUFFIX, ""))
+        .then(job_families.family("resource_name"))
         .otherwise("resource_name"),
     )
     nothing = pl.lit(None, dtype=pl.String)

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
@@ -36,7 +37,6 @@ from sagekeeper.core.types import (
 )
 from sagekeeper.recommender.lever import Lever, LeverSettings
 
-RUN_SUFFIX = r"(?:[-_.](?:\d[\dTZ]*|[0-9a-f]{8,}))+$"
 LONGEST_WITHOUT_CHECKPOINT = 3600
 """Seconds that AWS lets an algorithm without checkpoints wait (model-managed-spot-training)."""
 KEY = ["account", "region", "family"]
@@ -84,7 +84,7 @@ def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
 
 def _with_family(facts: Facts) -> pl.DataFrame:
     return facts.jobs.filter(pl.col("kind") == "training_job").with_columns(
-        family=pl.col("name").str.replace(RUN_SUFFIX, ""),
+        family=job_families.family(),
         owner=owner("tags", facts.owner_tags),
         deadline=pl.col("tags").str.json_path_match("$.deadline"),
         spot=pl.col("spot").fill_null(False),

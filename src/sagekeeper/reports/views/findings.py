@@ -23,6 +23,7 @@ KIND_IN_WORDS = {
     "overspend": "Unusual spend",
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
+    "retired_hardware": "Retired hardware",
     "unattributed_cost": "Unattributed cost",
 }
 
