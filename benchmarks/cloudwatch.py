@@ -42,19 +42,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ask = _account(Path(folder))
         ten_million = _timed(lambda: _put_all(ask, values))
+        many, single, client = _over_http(Path(folder), values)
         seconds = {
             "floor: numbers into a file, synced": _timed(lambda: values.tofile(Path(folder) / "raw")) * 1e6 / POINTS,
             "sagekeeper PutMetricData, 150 values a datum": ten_million * 1e6 / POINTS,
             "sagekeeper PutMetricData, one value a datum": _timed(lambda: _put_single(ask, values[:ONE_BY_ONE]))
             * 1e6
             / ONE_BY_ONE,
-            f"the same over HTTP ({OVER_HTTP:,} points, 150 a datum)": _over_http(Path(folder), values)
-            * 1e6
-            / OVER_HTTP,
+            f"the same over HTTP ({OVER_HTTP:,} points, 150 a datum)": many * 1e6 / OVER_HTTP,
+            f"the same over HTTP ({ONE_BY_ONE:,} points, one value a datum)": single * 1e6 / ONE_BY_ONE,
+            "boto3 alone, one value a datum: the client's processor": client * 1e6 / ONE_BY_ONE,
             f"moto's store ({IN_MOTO:,} points)": _timed(lambda: _in_moto(values[:IN_MOTO])) * 1e6 / IN_MOTO,
         }
         show("Put points into CloudWatch, per million", seconds, "floor: numbers into a file, synced")
         print(f"  {POINTS:,} points in {ten_million:.1f} s; the target is {TARGET_PUT_S:.0f} s")
+        for name, took in (("150 values", many / OVER_HTTP), ("one value", single / ONE_BY_ONE)):
+            print(f"  {POINTS:,} points over HTTP, {name} a datum: {took * POINTS:.0f} s")
         asked = {stat: _asked(ask, stat) for stat in STATISTICS}
         hours = values.reshape(METRICS, -1)
         found = {"floor: numpy mean of the same values": _timed(lambda: hours.mean(axis=1))} | {
@@ -95,23 +98,29 @@ def _put_all(ask: Ask, values: Any) -> None:
         _put(ask, data)
 
 
-def _put_single(ask: Ask, values: Any) -> None:
+def _singles(values: Any) -> list[list[dict[str, Any]]]:
+    """Requests of a thousand datums with one value each."""
     numbers = values.tolist()
-    for first in range(0, len(numbers), 1000):
-        _put(
-            ask,
-            [
-                {
-                    "MetricName": f"single{place % 50}",
-                    "Value": value,
-                    "Timestamp": NOW - timedelta(minutes=first // 50 + place // 50),
-                }
-                for place, value in enumerate(numbers[first : first + 1000])
-            ],
-        )
+    return [
+        [
+            {
+                "MetricName": f"single{place % 50}",
+                "Value": value,
+                "Timestamp": NOW - timedelta(minutes=first // 50 + place // 50),
+            }
+            for place, value in enumerate(numbers[first : first + 1000])
+        ]
+        for first in range(0, len(numbers), 1000)
+    ]
 
 
-def _over_http(folder: Path, values: Any) -> float:
+def _put_single(ask: Ask, values: Any) -> None:
+    for data in _singles(values):
+        _put(ask, data)
+
+
+def _over_http(folder: Path, values: Any) -> tuple[float, float, float]:
+    """Seconds for 150 values a datum and for one, and what of the latter boto3 itself takes of the processor."""
     with start(folder / "served", scale="small") as account:
         client: Any = boto3.client(
             "cloudwatch",
@@ -125,7 +134,11 @@ def _over_http(folder: Path, values: Any) -> float:
             [{"MetricName": f"m{place}", "Values": row} for place, row in enumerate(rows[first : first + 200])]
             for first in range(0, len(rows), 200)
         ]
-        return _timed(lambda: [client.put_metric_data(Namespace="bench", MetricData=data) for data in requests])
+        singles = _singles(values[:ONE_BY_ONE])
+        many = _timed(lambda: [client.put_metric_data(Namespace="bench", MetricData=data) for data in requests])
+        own = time.process_time()
+        single = _timed(lambda: [client.put_metric_data(Namespace="bench", MetricData=data) for data in singles])
+        return many, single, time.process_time() - own
 
 
 def _in_moto(values: Any) -> None:

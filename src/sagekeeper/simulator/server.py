@@ -47,6 +47,7 @@ from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.metric_log import MetricLog
 from sagekeeper.simulator.metric_put import PutAgain, retain
+from sagekeeper.simulator.metric_put_quick import quick
 from sagekeeper.simulator.operations import Ask, House, Refused, checked, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
@@ -86,7 +87,7 @@ class Simulation:
         self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
         self._outbox = state / "outbox"
         self._captures = Captures(self.world, self._origin["now"])
-        throttle = Throttle()
+        self._throttle = throttle = Throttle()
         self._aws = Borrowed(
             Complete(DomainDispatcherApplication(create_backend_app), throttle), self.journal, self.clock
         )
@@ -128,6 +129,9 @@ class Simulation:
         file = price_file(environ["PATH_INFO"]) if request.method == "GET" else None
         if file is not None:
             return send(file, start_response)
+        put = quick(request, self.house, self._throttle)
+        if put is not None:
+            return send(put, start_response)
         found = self._own.find(request)
         if found is not None:
             return send(self._own.answer(request, *found), start_response)
