@@ -130,3 +130,13 @@ def test_an_estimated_price_widens_the_range(rows: SimpleNamespace) -> None:
         return float((item.saving.high - item.saving.low) / item.saving.expected)
 
     assert width(unsure) > width(sure) > 0.09
+
+
+def test_the_prices_that_a_saving_rests_on_say_whether_they_are_bundled(rows: SimpleNamespace) -> None:
+    (item,) = proposals(rows)
+    prices = {figure.label: figure for figure in item.evidence.figures if figure.label.startswith("Price of")}
+    assert {label: figure.value for label, figure in prices.items()} == {
+        "Price of ml.m5.4xlarge": 0.922,
+        "Price of ml.m5.large": 0.115,
+    }
+    assert all(figure.basis.startswith("bundled price of 20") for figure in prices.values())

@@ -168,6 +168,24 @@ CHECKS: dict[tuple[str, str], Checks] = {
             (TARGET | {"ResourceId": "endpoint/not-there/variant/AllTraffic"}, "ObjectNotFoundException"),
         ],
     ),
+    ("pricing", "GetAttributeValues"): Checks(
+        {"ServiceCode": "AmazonSageMaker", "AttributeName": "component"},
+        [
+            ({}, "InvalidParameterException"),
+            ({"ServiceCode": "Tea", "AttributeName": "component"}, "NotFoundException"),
+        ],
+    ),
+    ("pricing", "GetProducts"): Checks(
+        {
+            "ServiceCode": "AmazonSageMaker",
+            "Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": "us-east-1"}],
+        },
+        [
+            ({}, "InvalidParameterException"),
+            ({"ServiceCode": "Tea"}, "NotFoundException"),
+            ({"ServiceCode": "AmazonSageMaker", "NextToken": "no token"}, "InvalidNextTokenException"),
+        ],
+    ),
     ("ce", "GetCostAndUsage"): Checks(
         DAYS,
         [

@@ -16,6 +16,7 @@ from pydantic import Field
 from sagekeeper.analyzers.endpoints import KEY, reference, standing
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, severity
+from sagekeeper.analyzers.price_evidence import price_figures
 from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, Series, fingerprint
 
 SHOWN_DAYS = 60
@@ -126,6 +127,9 @@ def evidence_of(facts: Facts, settings: Settings, row: dict[str, Any], cost: Mon
                 basis=f"{cost.basis} cost, {cost.certainty}",
             )
         )
+    if cost is not None and cost.basis == "list":
+        machines = (item["InstanceType"] for item in row["variants"])
+        figures += price_figures(facts, machines, "Hosting", row["region"])
     return Evidence(figures=figures, series=_series(facts, row))
 
 

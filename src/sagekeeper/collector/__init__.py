@@ -7,13 +7,13 @@ from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
 from sagekeeper.collector.cost_explorer import COST_EXPLORER
 from sagekeeper.collector.data_capture import DATA_CAPTURE
 from sagekeeper.collector.model_monitor import MODEL_MONITOR
-from sagekeeper.collector.prices import PRICE_TABLE
+from sagekeeper.collector.price_list import PRICE_LIST
 from sagekeeper.collector.sagemaker_inventory import SAGEMAKER_INVENTORY
 from sagekeeper.collector.sagemaker_jobs import SAGEMAKER_JOBS
 from sagekeeper.collector.source import Source
 
 SOURCES: tuple[Source, ...] = (
-    PRICE_TABLE,
+    PRICE_LIST,
     COST_EXPLORER,
     BILLING_EXPORTS,
     SAGEMAKER_INVENTORY,

@@ -1,9 +1,11 @@
 """The price book: what an hour, a gigabyte-month or a request costs at list price, where that is from and as of when.
 
-Here: the bundled fallback, us-east-1, USD, Linux, on demand. Each price says how good it is: ``list`` (read from AWS's Price
-List or an AWS price table), ``published`` (agreeing third-party tables) or ``estimated`` (EC2's price times the ratio observed
-for the family; another region by its observed ratio). A saving that rests on an estimated price has a wider range. A price
-that is not known raises PriceUnknown: the amount is unknown, never zero.
+What AWS's Price List said when it was last read (`PRICES` rows, `collector/price_list.py`) goes before the bundled fallback:
+us-east-1, USD, Linux, on demand. Each price says how good it is: ``list`` (read from AWS's Price List or an AWS price table),
+``published`` (agreeing third-party tables) or ``estimated`` (EC2's price times the ratio observed for the family; another
+region by its observed ratio), and whether it is bundled: a bundled price may be out of date, and a saving that rests on it
+has a wider range. A price that is not known, or that the list names in two ways, raises PriceUnknown: the amount is
+unknown, never zero.
 """
 
 from __future__ import annotations
@@ -15,9 +17,22 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
+import polars as pl
+
 from sagekeeper.core.errors import PriceUnknown
 
-Component = Literal["Hosting", "Training", "Processing", "BatchTransform", "Notebook", "AsyncInf"]
+Component = Literal[
+    "Hosting",
+    "AsyncInf",
+    "Training",
+    "Processing",
+    "BatchTransform",
+    "Notebook",
+    "Studio-Notebook",
+    "studio-jupyterlab",
+    "studio-codeeditor",
+]
+"""AWS's own names in the price list, in the spelling of aws-facts 5.1."""
 Quality = Literal["list", "published", "estimated"]
 
 REGION_RATIO = {"us-east-1": 1.0, "us-east-2": 1.0, "us-west-2": 1.0, "eu-west-1": 1.117}
@@ -26,6 +41,13 @@ for December 2023 (aws-facts section 1); the American regions share one price. O
 
 UNCERTAINTY: dict[Quality, float] = {"list": 0.0, "published": 0.05, "estimated": 0.12}
 """Relative error to allow for. Estimated: largest deviation of the family ratio from the known prices of that family."""
+BUNDLED_UNCERTAINTY = 0.03
+"""Relative error to allow for at least when a price is a bundled one: AWS may have changed it since. A default of ours; cuts
+of whole generations are larger (ml.p4d.24xlarge: 37.69 in April 2025, 25.25 in July 2026) and are seen in the list only."""
+LISTED_SOURCE = "AWS Price List, SKU"
+"""How the source of a price read from AWS begins."""
+REFUSED = "refused"
+"""Quality of a listed price whose SKUs contradict each other: a row without an amount."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +61,23 @@ class Price:
     quality: Quality
     source: str
     as_of: date
+    bundled: bool = True
 
     @property
     def uncertainty(self) -> float:
         """Relative error to allow for when a saving is computed from this price."""
-        return UNCERTAINTY[self.quality]
+        return max(UNCERTAINTY[self.quality], BUNDLED_UNCERTAINTY if self.bundled else 0.0)
+
+    @property
+    def basis(self) -> str:
+        """Where it is from and as of when, for people.
+
+        >>> PriceBook.bundled().hourly("ml.m5.xlarge", "Hosting", "us-east-1").basis
+        'bundled price of 2026-11-23 (AWS Price List as read by public projects)'
+        """
+        if self.bundled:
+            return f"bundled price of {self.as_of} ({self.source})"
+        return f"AWS Price List, published {self.as_of}"
 
 
 @dataclass(frozen=True)
@@ -69,12 +103,20 @@ class InstanceSpec:
 
 
 class PriceBook:
-    """Prices and specifications by instance type."""
+    """Prices and specifications by instance type. ``listed``: by SKU (``ml.m5.xlarge/Hosting``, ``endpoint_storage``) and
+    region what AWS's list says; a text where that was refused says why."""
 
-    def __init__(self, hourly: dict[str, Price], specs: dict[str, InstanceSpec], units: dict[str, Price]) -> None:
+    def __init__(
+        self,
+        hourly: dict[str, Price],
+        specs: dict[str, InstanceSpec],
+        units: dict[str, Price],
+        listed: dict[tuple[str, str], Price | str] | None = None,
+    ) -> None:
         self._hourly = hourly
         self._specs = specs
         self._units = units
+        self._listed = listed or {}
 
     @classmethod
     def bundled(cls) -> PriceBook:
@@ -85,11 +127,26 @@ class PriceBook:
         """
         return _bundled()
 
+    def with_list(self, rows: pl.DataFrame, on: date) -> PriceBook:
+        """This book with ``rows`` (`PRICES`) before it: of each SKU and region what was published last up to day ``on``."""
+        newest = (
+            rows.filter((pl.col("effective_on") <= on) & pl.col("source").str.starts_with(LISTED_SOURCE))
+            .sort("effective_on")
+            .group_by("sku", "region", maintain_order=True)
+            .last()
+        )
+        listed = {(row["sku"], row["region"]): _listed(row) for row in newest.iter_rows(named=True)}
+        return PriceBook(self._hourly, self._specs, self._units, listed)
+
     def hourly(self, instance_type: str, component: Component, region: str) -> Price:
-        """Price of one instance-hour. AWS's components of one type agree to the cent on the bills seen; HyperPod does not.
+        """Price of one instance-hour: AWS's list, else the bundled book. There, components of one type have one price, as on
+        the bills seen; HyperPod's differ.
 
         Raises PriceUnknown for a type or region that is not in the book.
         """
+        listed = self._from_list(f"{instance_type}/{component}", region)
+        if listed is not None:
+            return listed
         base = self._hourly.get(instance_type)
         ratio = REGION_RATIO.get(region)
         if base is None or ratio is None:
@@ -107,6 +164,9 @@ class PriceBook:
 
     def unit(self, item: str, region: str) -> Price:
         """Price of a unit that is not an instance-hour (``endpoint_storage``, ``endpoint_data``, ``serverless_compute`` ...)."""
+        listed = self._from_list(item, region)
+        if listed is not None:
+            return listed
         base, ratio = self._units.get(item), REGION_RATIO.get(region)
         if base is None or ratio is None:
             raise PriceUnknown(f"No price is known for {item} in {region}. Amounts that need it are shown as unknown.")
@@ -126,12 +186,37 @@ class PriceBook:
         return self._specs.get(instance_type)
 
     def instance_types(self) -> list[str]:
-        """All types with a known price, sorted."""
-        return sorted(self._hourly)
+        """All types with a known price somewhere, sorted."""
+        listed = {sku.partition("/")[0] for (sku, _), price in self._listed.items() if isinstance(price, Price)}
+        return sorted({*self._hourly, *(name for name in listed if name.startswith("ml."))})
 
     def specs(self) -> list[InstanceSpec]:
         """All known types."""
         return list(self._specs.values())
+
+    def _from_list(self, sku: str, region: str) -> Price | None:
+        found = self._listed.get((sku, region))
+        if isinstance(found, str):
+            raise PriceUnknown(f"AWS's list names several prices for {sku} in {region} ({found}): none is taken.")
+        return found
+
+
+def _listed(row: dict[str, object]) -> Price | str:
+    """A row of `PRICES` as a price, or why it is none."""
+    usd, published = row["unit_price"], row["effective_on"]
+    if usd is None:
+        return str(row["source"])
+    assert isinstance(usd, float) and isinstance(published, date)
+    return Price(
+        sku=str(row["sku"]),
+        region=str(row["region"]),
+        unit=str(row["unit"]),
+        usd=usd,
+        quality="list",
+        source=str(row["source"]),
+        as_of=published,
+        bundled=False,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -273,13 +273,13 @@ MONITOR_VIOLATIONS = Table(
 PRICES = Table(
     "prices",
     {
-        "sku": pl.String(),  # for example ml.m5.xlarge/Hosting
+        "sku": pl.String(),  # ml.m5.xlarge/Hosting, or endpoint_storage ...
         "region": pl.String(),
-        "effective_on": pl.Date(),
-        "unit_price": pl.Float64(),
+        "effective_on": pl.Date(),  # when AWS published the list
+        "unit_price": pl.Float64(),  # null: refused, the source says why
         "unit": pl.String(),  # Hrs
         "currency": pl.String(),
-        "quality": pl.String(),  # list or estimated
+        "quality": pl.String(),  # list or refused
         "source": pl.String(),
     },
     keys=("sku", "region", "effective_on"),

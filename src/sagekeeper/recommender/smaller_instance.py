@@ -20,6 +20,7 @@ from pydantic import Field
 from sagekeeper.analyzers.endpoints import KEY, counts, reference, standing
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, list_cost
+from sagekeeper.analyzers.price_evidence import price_figures
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import InstanceSpec
 from sagekeeper.core.types import (
@@ -369,6 +370,9 @@ def _evidence(facts: Facts, row: dict[str, Any], moves: list[Move], settings: Se
             basis="CloudWatch",
         ),
         *_figures(moves, counts(row), after=False),
+        *price_figures(
+            facts, (spec.instance_type for move in moves for spec in (move.old, move.new)), "Hosting", row["region"]
+        ),
     ]
     metric = "GPUUtilization" if moves[0].old.gpus else "CPUUtilization"
     days = (

@@ -19,6 +19,7 @@ from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
+from sagekeeper.analyzers.price_evidence import price_figures
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.types import (
     HOURS_PER_MONTH,
@@ -241,7 +242,12 @@ def _proposal(
                     unit="percent",
                     period="last 180 days" if discount.jobs else "",
                     basis=f"{discount.jobs} jobs, billable against run time" if discount.jobs else "assumption",
-                )
+                ),
+                *(
+                    price_figures(facts, filter(None, row["machines"]), "Training", family.region)
+                    if basis == "list"
+                    else []
+                ),
             ],
             series=[
                 Series(

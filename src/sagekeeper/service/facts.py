@@ -17,7 +17,16 @@ from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.settings import Settings
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, INVENTORY, JOBS, METRICS, MONITOR_VIOLATIONS
+from sagekeeper.core.tables import (
+    COSTS,
+    DAILY_COSTS,
+    FEATURE_PROFILES,
+    INVENTORY,
+    JOBS,
+    METRICS,
+    MONITOR_VIOLATIONS,
+    PRICES,
+)
 
 DAILY_COST_DAYS = 430
 BILL_ROW_DAYS = 62
@@ -47,9 +56,14 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         .filter((pl.col("role") == "baseline") | pl.col("day").is_between(since(PROFILE_DAYS), today))
         .collect(),
         violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
-        prices=PriceBook.bundled(),
+        prices=price_book(lake, today),
         owner_tags=tuple(settings.owner_tags),
     )
+
+
+def price_book(lake: Lake, today: date) -> PriceBook:
+    """AWS's price list as it was last read, over the bundled book."""
+    return PriceBook.bundled().with_list(lake.scan(PRICES).filter(pl.col("effective_on") <= today).collect(), today)
 
 
 def latest_inventory(lake: Lake, today: date) -> pl.DataFrame:

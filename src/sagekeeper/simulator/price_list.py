@@ -50,6 +50,7 @@ KINDS = (
     Kind("Notebook", "Notebk:", "Notebook", "Notebook"),
     Kind("Studio-Notebook", "Studio:KernelGateway-", "Studio-Notebook", "Studio-Notebook"),
     Kind("studio-jupyterlab", "Studio:JupyterLab-", "studio-jupyterlab", "Studio JupyterLab"),
+    Kind("studio-codeeditor", "Studio:CodeEditor-", "studio-codeeditor", "Studio CodeEditor"),
 )
 
 
