@@ -126,7 +126,7 @@ def test_an_unknown_usage_type_is_kept_and_unattributed(rows: SimpleNamespace, u
         rows.costs(rows.bill_line(usage_type, 3.0, 1)), rows.inventory(rows.endpoint("e")), rows.jobs(), TAGS
     )
     assert daily.select("usage_family", "resource_name", "attribution", "billed_cost").rows() == [
-        ("other", None, "unattributed", 3.0)
+        ("unattributed", None, "unattributed", 3.0)
     ]
 
 

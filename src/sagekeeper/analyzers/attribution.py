@@ -3,7 +3,7 @@
 In: bill rows (`COSTS`), everything that ever stood (`INVENTORY`), `JOBS`, the owner tags. Out: `DAILY_COSTS`, with the same sum
 per bill, day, account and currency of each of the four costs. A line that names its resource is *measured*. A line of
 instance hours or volume months that does not is shared over what ran that day in that account and region on that instance
-type, by its hours: *derived*. Hours that nothing known can explain stay *unattributed*. Usage types: aws-facts section 1.
+type, by its hours: *derived*. Hours that nothing known can explain stay *unattributed*. Usage types: `usage.py`.
 
 An endpoint's instance count before its last change is not recorded: today's is assumed, but only for hours of the line that those
 whose count is sure leave over. The line's own quantity is the cap of all.
@@ -13,34 +13,32 @@ from __future__ import annotations
 
 import polars as pl
 
+from sagekeeper.analyzers.usage import VOLUME, with_usage
 from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.core.types import HOURS_PER_MONTH
 
-FAMILIES = {
-    "Host": "hosting",
-    "AsyncInf": "hosting",
-    "ServerlessInf": "serverless",
-    "Train": "training",
-    "Processing": "processing",
-    "Tsform": "transform",
-    "Notebk": "notebook",
-    "Studio": "studio",
-    "Cluster": "cluster",
-    "ReservedCluster": "cluster",
-    "TrainingPlanUpfrontFee": "training",
-    "FeatureStore": "feature_store",
-    "Canvas": "canvas",
-    "RStudio": "studio",
-}
-USAGE_TYPE = rf"^(?:[A-Z]{{2,4}}\d?-)?({'|'.join(FAMILIES)})[:\-]?(.*)$"
 ARN = r"^arn:[\w-]+:([\w-]+):[^:]*:\d*:(.+)$"
-VOLUME = "VolumeUsage"
 SLACK = {True: 0.10, False: 0.005}
 """How far a line's quantity may exceed the known running time and still be all of it. Volumes: AWS divides by the hours of the
 month itself (672 to 744), we by 730."""
 
 VERSION = 2
 """Of the rules below: raised when days that were attributed before would come out differently."""
+COLUMNS = (
+    "x_Dataset",
+    "x_ChargeDate",
+    "SubAccountId",
+    "RegionId",
+    "ServiceName",
+    "ChargeCategory",
+    "ChargeDescription",
+    "x_UsageType",
+    "ResourceId",
+    "Tags",
+    "BillingCurrency",
+)
+"""What of a bill row is looked at, beside `AMOUNTS`, ConsumedQuantity and x_Estimated: rows that agree in these may be summed
+before. Without ChargeDescription a warm pool that only the line's words tell from training is training."""
 AMOUNTS = {
     "billed_cost": "BilledCost",
     "effective_cost": "EffectiveCost",
@@ -121,10 +119,8 @@ def owner(tags: str, owner_tags: tuple[str, ...]) -> pl.Expr:
 
 def _lines(costs: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:
     resource = pl.col("ResourceId").replace(["", "NoResourceId"], None)
-    usage = pl.col("x_UsageType").fill_null("")
-    component = usage.str.extract(USAGE_TYPE, 1)
-    machine = usage.str.extract(USAGE_TYPE, 2)
-    return costs.select(
+    told = pl.col("ChargeDescription") if "ChargeDescription" in costs.columns else pl.lit(None, pl.String)
+    lines = costs.select(
         row=pl.int_range(pl.len(), dtype=pl.Int64),
         day="x_ChargeDate",
         dataset="x_Dataset",
@@ -132,9 +128,8 @@ def _lines(costs: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:
         region="RegionId",
         service="ServiceName",
         charge_category="ChargeCategory",
-        component=component,
-        usage_family=component.replace_strict(FAMILIES, default="other", return_dtype=pl.String),
-        machine=pl.when(machine.str.starts_with(VOLUME)).then(pl.lit(VOLUME)).otherwise(machine),
+        usage_type="x_UsageType",
+        description=told,
         arn=resource,
         bill_owner=owner("Tags", owner_tags),
         quantity="ConsumedQuantity",
@@ -142,6 +137,7 @@ def _lines(costs: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:
         currency="BillingCurrency",
         estimated=pl.col("x_Estimated").fill_null(False),
     )
+    return with_usage(lines).drop("usage_type", "description")
 
 
 def _known(inventory: pl.DataFrame, jobs: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:

@@ -88,7 +88,7 @@ DAILY_COSTS = Table(
         "region": pl.String(),
         "service": pl.String(),
         "charge_category": pl.String(),
-        "usage_family": pl.String(),  # hosting, training, processing, notebook, ... or other
+        "usage_family": pl.String(),  # analyzers/usage.py: hosting, training, ..., s3, ..., tax, or unattributed
         "resource_kind": pl.String(),  # endpoint, training_job, ... ; null = unattributed
         "resource_name": pl.String(),
         "resource_arn": pl.String(),

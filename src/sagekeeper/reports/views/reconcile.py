@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.bill_versions import moved
+from sagekeeper.analyzers.usage import UNKNOWN
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS
@@ -142,7 +143,7 @@ def _reasons(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
         .then(pl.lit(REASONS["charge"]))
         .when(pl.col("service") != SAGEMAKER)
         .then(pl.lit(REASONS["elsewhere"]))
-        .when(pl.col("usage_family") == "other")
+        .when(pl.col("usage_family") == UNKNOWN)
         .then(pl.lit(REASONS["unknown"]))
         .otherwise(pl.lit(REASONS["unnamed"]))
     )
