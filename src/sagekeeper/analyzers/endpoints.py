@@ -47,10 +47,15 @@ KEY = ("account", "region", "name")
 def standing(facts: Facts) -> pl.DataFrame:
     """[account, region, name, arn, status, created_at, changed_at, config, tags, owner, variants, asynchronous, serverless,
     real_time, instances]; ``instances`` counts all instances that run now."""
+    return described(facts.inventory, facts.owner_tags)
+
+
+def described(inventory: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:
+    """The same of the endpoints of any rows of `INVENTORY`."""
     document = pl.col("document").struct
     detail = pl.col("detail").struct
-    named = facts.inventory.filter(pl.col("kind") == "endpoint").with_columns(
-        document=pl.col("config").str.json_decode(DOCUMENT), owner=owner("tags", facts.owner_tags)
+    named = inventory.filter(pl.col("kind") == "endpoint").with_columns(
+        document=pl.col("config").str.json_decode(DOCUMENT), owner=owner("tags", owner_tags)
     )
     found = (
         named.with_columns(detail=document.field("EndpointConfig"), running=document.field("ProductionVariants"))

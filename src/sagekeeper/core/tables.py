@@ -140,6 +140,37 @@ BILL_VERSIONS = Table(
     partition=("dataset", "period"),
 )
 
+UNIT_COSTS = Table(
+    "unit_costs",
+    {
+        "month": pl.Date(),  # its first day
+        "dataset": pl.String(),
+        "account": pl.String(),
+        "region": pl.String(),
+        "subject_kind": pl.String(),  # endpoint, endpoint_variant, training_family, pipeline, experiment ...
+        "subject": pl.String(),
+        "variant": pl.String(),
+        "owner": pl.String(),
+        "unit": pl.String(),  # what a unit is, "1,000 invocations"
+        "currency": pl.String(),
+        "quantity": pl.Float64(),  # how many of it; null = unknown
+        # Usage of the days or runs that were counted: what the quantity cost. Null = unknown.
+        "billed_cost": pl.Float64(),
+        "effective_cost": pl.Float64(),
+        "contracted_cost": pl.Float64(),
+        "list_cost": pl.Float64(),
+        "certainty": pl.String(),  # measured (the bill names the resource) or derived
+        "counted": pl.String(),  # what found and expected are: days, hours, runs
+        "found": pl.Int64(),
+        "expected": pl.Int64(),
+        "bill_days": pl.Int64(),  # days of the month that the bill has
+        "provisional": pl.Boolean(),  # the bill of some of it may still be restated
+        "unknown": pl.String(),  # why there is no cost per unit; null = there is one
+    },
+    keys=("month", "dataset", "account", "region", "subject_kind", "subject", "variant", "unit", "currency"),
+    partition=("dataset", "month"),
+)
+
 METRICS = Table(
     "metrics",
     {
@@ -290,6 +321,7 @@ TABLES: tuple[Table, ...] = (
     COSTS,
     DAILY_COSTS,
     BILL_VERSIONS,
+    UNIT_COSTS,
     METRICS,
     INVENTORY,
     JOBS,

@@ -12,11 +12,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
 from sagekeeper.analyzers import ANALYZERS, Analyzer, AnalyzerSettings
+from sagekeeper.analyzers.unit_rows import Settings as UnitSettings
 from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.collector.run import collect as run_sources
 from sagekeeper.core.errors import BadInput, SagekeeperError
@@ -32,8 +33,10 @@ from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.facts import load_facts
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Progress, quiet
+from sagekeeper.service.unit_costs import refresh_unit_costs
 
 log = logging.getLogger(__name__)
+S = TypeVar("S", bound=AnalyzerSettings)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
     parts = [
         PartOutcome("attribution", "ok", changed_days, f"{changed_days} days have changed"),
         PartOutcome("bill versions", "ok", moved, f"{moved} months have moved"),
+        _work_out_units(house, as_of),
     ]
     progress("loading facts", 1 / steps)
     facts = load_facts(house.lake, house.settings, as_of)
@@ -103,6 +107,20 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
         record_findings(session, answered, findings, as_of)
     progress("recorded", 1.0)
     return Analysis(findings, parts)
+
+
+def _work_out_units(house: House, as_of: datetime) -> PartOutcome:
+    """What units cost; wrong settings of it, or a defect in it, stop nothing else."""
+    name = "unit costs"
+    try:
+        own = _checked("unit_costs", UnitSettings, house)
+        changed = refresh_unit_costs(house.lake, house.ledger, house.settings, own, as_of)
+    except SagekeeperError as error:
+        return _failed(house, name, str(error), as_of)
+    except Exception as error:
+        log.exception(name)
+        return _failed(house, name, f"{type(error).__name__}: {error}", as_of)
+    return PartOutcome(name, "ok", changed, f"{changed} months have changed")
 
 
 def recommend(house: House, as_of: datetime, *, progress: Progress = quiet) -> Proposals:
@@ -129,11 +147,15 @@ def measure(house: House, as_of: datetime) -> list[MeasurementRow]:
 
 
 def _settings_of(analyzer: Analyzer, house: House) -> AnalyzerSettings:
+    return _checked(analyzer.name, analyzer.settings, house)
+
+
+def _checked(name: str, kind: type[S], house: House) -> S:
     try:
-        return analyzer.settings.model_validate(house.settings.analyzers.get(analyzer.name, {}))
+        return kind.model_validate(house.settings.analyzers.get(name, {}))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise BadInput(f"Settings of analyzers.{analyzer.name} are wrong: {wrong}.") from error
+        raise BadInput(f"Settings of analyzers.{name} are wrong: {wrong}.") from error
 
 
 def _failed(house: House, name: str, message: str, as_of: datetime) -> PartOutcome:
