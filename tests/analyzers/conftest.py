@@ -64,10 +64,13 @@ def endpoint_row(
     count: int = 1,
     tags: dict[str, str] | None = None,
     asynchronous: bool = False,
+    model: str | None = "",
     **more: Any,
 ) -> dict[str, Any]:
-    """One endpoint with one variant, as the collector keeps it."""
-    variant: dict[str, Any] = {"VariantName": "AllTraffic", "ModelName": f"{name}-model"}
+    """One endpoint with one variant, as the collector keeps it. ``model`` None: it hosts inference components."""
+    variant: dict[str, Any] = {"VariantName": "AllTraffic"}
+    if model is not None:
+        variant["ModelName"] = model or f"{name}-model"
     if machine is None:
         variant["ServerlessConfig"] = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
     else:
@@ -186,10 +189,12 @@ TABLES = {
 }
 
 
-def facts_of(as_of: datetime = AS_OF, **rows: list[dict[str, Any]]) -> Facts:
+def facts_of(as_of: datetime = AS_OF, opt_out_tag: str = "", **rows: list[dict[str, Any]]) -> Facts:
     """Facts from rows; what is not named is empty."""
     frames = {name: frame(table, rows.get(name, [])) for name, table in TABLES.items()}
-    return Facts(as_of=as_of, prices=PriceBook.bundled(), owner_tags=("owner", "team"), **frames)
+    return Facts(
+        as_of=as_of, prices=PriceBook.bundled(), owner_tags=("owner", "team"), opt_out_tag=opt_out_tag, **frames
+    )
 
 
 @pytest.fixture

@@ -211,10 +211,10 @@ def update_wish(
     endpoint: str,
     *,
     instance_type: str = "ml.m5.large",
-    count: int = 1,
+    count: int | None = 1,
     gates: list[Gate] | None = None,
 ) -> Recommendation:
-    """ "Run this endpoint on a smaller instance"."""
+    """ "Run this endpoint on a smaller instance"; ``count`` None: as many as run then."""
     ref = ResourceRef(account=ACCOUNT, region=REGION, kind="endpoint", name=endpoint)
     target = VariantTarget(variant_name="AllTraffic", instance_type=instance_type, instance_count=count)
     return _wish(aws, "smaller_instance", ref, UpdateEndpoint(endpoint=ref, variants=[target]), gates)

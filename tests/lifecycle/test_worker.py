@@ -72,6 +72,20 @@ def test_a_plan_changes_nothing_and_names_every_call_with_its_undo(aws: AwsAccou
     assert changed(aws, name) == []
 
 
+def test_a_plan_that_is_not_about_the_count_keeps_what_scaling_has_made_of_it(aws: AwsAccount):
+    name = aws.endpoint("scaled-out")
+    aws.client().update_endpoint_weights_and_capacities(
+        EndpointName=name, DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}]
+    )
+    aws.until_in_service(name)
+    plan = make_plan(update_wish(aws, name, count=None), aws.sessions, aws.clock())
+    [config] = [step.call for step in plan.steps if step.call.operation == "CreateEndpointConfig"]
+    [update] = [step.call for step in plan.steps if step.call.operation == "UpdateEndpoint"]
+    assert config.parameters["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
+    assert update.parameters["RetainAllVariantProperties"] is True
+    assert "ExcludeRetainedVariantProperties" not in update.parameters
+
+
 def test_an_approved_deletion_is_applied_audited_and_the_recommendation_marked(
     ledger: Ledger, lake: Lake, aws: AwsAccount
 ):

@@ -134,11 +134,11 @@ class Gate(Value):
 
 
 class VariantTarget(Value):
-    """What a production variant should run on after the change."""
+    """What a production variant should run on after the change. ``instance_count`` None: as many as run then."""
 
     variant_name: str
     instance_type: str
-    instance_count: int
+    instance_count: int | None = None
 
 
 class DeleteEndpoint(Value):

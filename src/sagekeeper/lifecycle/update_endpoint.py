@@ -86,10 +86,8 @@ def _refuse_what_cannot_be_moved(name: str, snapshot: dict[str, Any], targets: d
     if snapshot["scaling"] and any(target.instance_type.startswith("ml.t") for target in targets.values()):
         raise PlanRefused(f"Endpoint {name} scales automatically, and burstable instance types cannot be scaled.")
     same = all(
-        variants[variant].get("InstanceType") == target.instance_type
-        and _running(snapshot, variant) == target.instance_count
-        for variant, target in targets.items()
-    )
+        variants[variant].get("InstanceType") == target.instance_type for variant, target in targets.items()
+    ) and not _changes_count(snapshot, targets)
     if same:
         raise PlanRefused(f"Endpoint {name} already runs on what is proposed. Nothing to change.")
 
@@ -104,7 +102,10 @@ def _running(snapshot: dict[str, Any], variant: str) -> int | None:
 
 
 def _changes_count(snapshot: dict[str, Any], targets: dict[str, VariantTarget]) -> bool:
-    return any(_running(snapshot, variant) != target.instance_count for variant, target in targets.items())
+    return any(
+        target.instance_count is not None and _running(snapshot, variant) != target.instance_count
+        for variant, target in targets.items()
+    )
 
 
 def _new_config(
@@ -131,10 +132,12 @@ def _variant(
     kept = {key: value for key, value in item.items() if value not in ({}, [], None)}
     target = targets.get(item["VariantName"])
     if target is not None:
-        return kept | {"InstanceType": target.instance_type, "InitialInstanceCount": target.instance_count}
+        kept["InstanceType"] = target.instance_type
+        if target.instance_count is not None:
+            return kept | {"InitialInstanceCount": target.instance_count}
     running = _running(snapshot, item["VariantName"])
     if new_count and running is not None and "InitialInstanceCount" in kept:
-        # Counts are then taken from the new configuration: the variants that do not change must keep theirs.
+        # Counts are then taken from the new configuration: those that are not to change must be what runs.
         return kept | {"InitialInstanceCount": running}
     return kept
 

@@ -1,9 +1,8 @@
 """Endpoints on bigger machines than their busiest hours need: the same number of smaller ones.
 
-In: hourly CPU, memory and GPU readings per variant over the window (percent of the whole machine), prices. Out: one proposal per
-endpoint to move its oversized variants. Rules R03 (CPU) and R04 (GPU). A candidate's load is the observed one scaled by cores,
-by memory and by GPU; it must leave headroom. Readings from before the endpoint's last change are about other machines and are
-never used.
+In: the load of each variant over the window (`machine_load`), prices. Out: one proposal per endpoint to move its oversized
+variants to the cheapest machine that carries them (`machine_fit`). Rules R03 (CPU) and R04 (GPU). Readings from before the
+endpoint's last change are about other machines and are never used.
 """
 
 from __future__ import annotations
@@ -39,10 +38,9 @@ from sagekeeper.core.types import (
 )
 from sagekeeper.recommender import gates
 from sagekeeper.recommender.lever import Lever, LeverSettings
+from sagekeeper.recommender.machine_fit import Fit, cheapest_fit
+from sagekeeper.recommender.machine_load import Load, busiest
 
-GPU_FAMILIES = ("g4dn", "g5", "g6")
-GPU_BANDWIDTH_GB_S = {"g4dn": 320.0, "g5": 600.0, "g6": 300.0}
-"""Memory bandwidth of T4, A10G, L4 as NVIDIA publishes it: what bounds small-batch inference, and the most cautious ratio."""
 BILL_NOISE = 0.05
 
 
@@ -67,27 +65,18 @@ class Settings(LeverSettings):
 
 
 @dataclass(frozen=True)
-class Load:
-    """Percent of the whole machine at its busiest; None: no such reading."""
-
-    requests: float
-    cpu: float
-    memory: float | None
-    gpu: float | None
-    gpu_memory: float | None
-    hours: int
-
-
-@dataclass(frozen=True)
 class Move:
-    """One variant's way from a machine to a smaller one, with the load expected there, and what else was looked at."""
+    """One variant's way from a machine, with its load there, to a smaller one."""
 
     variant: str
     old: InstanceSpec
-    new: InstanceSpec
     load: Load
-    expected: Load
-    others: list[tuple[str, str]]
+    fit: Fit
+
+    @property
+    def new(self) -> InstanceSpec:
+        """The machine to move to."""
+        return self.fit.machine
 
 
 def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
@@ -99,7 +88,7 @@ def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
         & (pl.col("status") == "InService")
         & (pl.max_horizontal("created_at", "changed_at") <= starts)
     )
-    loads = _loads(facts, starts, ends)
+    loads = busiest(facts, starts, ends)
     billed = endpoint_costs(facts)
     for row in candidates.sort(KEY).iter_rows(named=True):
         own = loads.get((row["account"], row["region"], row["name"]), {})
@@ -117,63 +106,14 @@ def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
             yield _proposal(facts, settings, row, moves, cost, saving)
 
 
-def _loads(facts: Facts, starts: Any, ends: Any) -> dict[tuple[str, str, str], dict[str, Load]]:
-    """Busiest readings by endpoint and variant."""
-    metric, statistic, value = pl.col("metric"), pl.col("statistic"), pl.col("value")
-
-    def highest(name: str) -> pl.Expr:
-        return value.filter((metric == name) & (statistic == "Maximum"))
-
-    found = (
-        facts.metrics.filter(
-            (pl.col("period_seconds") == 3600) & pl.col("start").is_between(starts, ends, closed="left")
-        )
-        .group_by("account", "region", "resource_name", "variant")
-        .agg(
-            requests=value.filter((metric == "Invocations") & (statistic == "Sum")).sum(),
-            cpu=highest("CPUUtilization").quantile(0.99, "higher"),
-            memory=highest("MemoryUtilization").quantile(0.99, "higher"),
-            gpu=highest("GPUUtilization").quantile(0.95, "higher"),
-            gpu_memory=highest("GPUMemoryUtilization").quantile(0.99, "higher"),
-            hours=highest("CPUUtilization").count(),
-        )
-        .filter(pl.col("cpu").is_not_null())
-    )
-    loads: dict[tuple[str, str, str], dict[str, Load]] = {}
-    for row in found.iter_rows(named=True):
-        key = (row.pop("account"), row.pop("region"), row.pop("resource_name"))
-        variant = row.pop("variant")
-        loads.setdefault(key, {})[variant] = Load(**row)
-    return loads
-
-
 def _move(facts: Facts, settings: Settings, row: dict[str, Any], item: dict[str, Any], load: Load) -> Move | None:
     old = facts.prices.spec(item["InstanceType"])
     if old is None or load.requests < settings.least_requests or load.hours < settings.window_days * 12:
         return None
     if not _oversized(settings, old, load):
         return None
-    now = _hourly(facts, old, row["region"])
-    if now is None:
-        return None
-    fitting: list[tuple[float, InstanceSpec, Load]] = []
-    others: list[tuple[str, str]] = []
-    for new in _candidates(facts, old):
-        price = _hourly(facts, new, row["region"])
-        if price is None or price >= now:
-            continue
-        expected = _scaled(load, old, new)
-        too_much = _too_much(expected, settings.after_below_percent)
-        if too_much:
-            others.append((new.instance_type, too_much))
-        else:
-            fitting.append((price, new, expected))
-    if not fitting:
-        return None
-    fitting.sort(key=lambda one: (one[0], one[1].instance_type))
-    _, best, expected = fitting[0]
-    others += [(new.instance_type, f"fits too, but {best.instance_type} is cheaper") for _, new, _ in fitting[1:]]
-    return Move(item["VariantName"], old, best, load, expected, others)
+    fit = cheapest_fit(facts, old, load, row["region"], settings.after_below_percent)
+    return None if fit is None else Move(item["VariantName"], old, load, fit)
 
 
 def _oversized(settings: Settings, spec: InstanceSpec, load: Load) -> bool:
@@ -186,60 +126,14 @@ def _oversized(settings: Settings, spec: InstanceSpec, load: Load) -> bool:
     return load.cpu < settings.cpu_below_percent and load.memory < settings.memory_below_percent
 
 
-def _candidates(facts: Facts, old: InstanceSpec) -> list[InstanceSpec]:
-    """Smaller sizes of the same family; for the common inference GPUs also the sister families."""
-    families = GPU_FAMILIES if old.family in GPU_FAMILIES else (old.family,)
-    return [
-        new
-        for new in facts.prices.specs()
-        if new.hosting
-        and new.family in families
-        and new.arch == old.arch
-        and bool(new.gpus) == bool(old.gpus)
-        and new.gpus <= old.gpus
-        and new.vcpu <= old.vcpu
-        and new.instance_type != old.instance_type
-    ]
-
-
-def _scaled(load: Load, old: InstanceSpec, new: InstanceSpec) -> Load:
-    speed = 1.0
-    if old.gpus and old.family != new.family:
-        speed = GPU_BANDWIDTH_GB_S[new.family] / GPU_BANDWIDTH_GB_S[old.family]
-    gpus = old.gpus / new.gpus if new.gpus else 1.0
-    memory = old.gpu_memory_mib_each / new.gpu_memory_mib_each if new.gpu_memory_mib_each else 1.0
-    return Load(
-        requests=load.requests,
-        cpu=load.cpu * old.vcpu / new.vcpu,
-        memory=None if load.memory is None else load.memory * old.memory_mib / new.memory_mib,
-        # A faster card of another kind is not counted on.
-        gpu=None if load.gpu is None else load.gpu * gpus / min(speed, 1.0),
-        gpu_memory=None if load.gpu_memory is None else load.gpu_memory * gpus * memory,
-        hours=load.hours,
-    )
-
-
-def _too_much(load: Load, most: float) -> str:
-    named = {"CPU": load.cpu, "memory": load.memory, "GPU": load.gpu, "GPU memory": load.gpu_memory}
-    over = [f"{name} would reach {value:.0f} %" for name, value in named.items() if value is not None and value >= most]
-    if load.memory is None:
-        over.append("memory use is unknown")
-    return ", ".join(over)
-
-
-def _hourly(facts: Facts, spec: InstanceSpec, region: str) -> float | None:
-    try:
-        return facts.prices.hourly(spec.instance_type, "Hosting", region).usd
-    except PriceUnknown:
-        return None
-
-
 def _saving(facts: Facts, row: dict[str, Any], moves: list[Move], cost: MonthlyCost) -> Saving | None:
     """Difference of list prices, at the discount that the bill shows; an uncertain new price widens the range."""
     machines = {move.variant: move.new.instance_type for move in moves}
     try:
         now, then = list_cost(facts, row), list_cost(facts, row, machines)
     except PriceUnknown:
+        return None
+    if now.per_month <= then.per_month:
         return None
     # The bill also has storage and data, which stay: only a bill below list says that there is a discount.
     discount = min(1.0, cost.per_month / now.per_month) if cost.days else 1.0
@@ -269,9 +163,8 @@ def _proposal(
     change = UpdateEndpoint(
         endpoint=subject,
         variants=[
-            VariantTarget(
-                variant_name=move.variant, instance_type=move.new.instance_type, instance_count=running[move.variant]
-            )
+            # As many as run then: scaling may have changed the number since it was looked at.
+            VariantTarget(variant_name=move.variant, instance_type=move.new.instance_type)
             for move in moves
         ],
     )
@@ -331,7 +224,7 @@ def _gates(facts: Facts, settings: Settings, row: dict[str, Any], completeness: 
 def _figures(moves: list[Move], running: dict[str, int], *, after: bool) -> list[Figure]:
     found = []
     for move in moves:
-        spec, load = (move.new, move.expected) if after else (move.old, move.load)
+        spec, load = (move.new, move.fit.expected) if after else (move.old, move.load)
         basis = "observed load, scaled" if after else "CloudWatch, p99 of hourly maxima (GPU: p95)"
         machine = f"{running[move.variant]} x {spec.instance_type}"
         found.append(Figure(label=f"{move.variant} runs on", value=machine))
@@ -351,7 +244,7 @@ def _money(label: str, amount: float, cost: MonthlyCost) -> Figure:
 def _alternatives(facts: Facts, row: dict[str, Any], moves: list[Move]) -> list[Alternative]:
     found = []
     for move in moves:
-        for machine, why in move.others:
+        for machine, why in move.fit.others:
             cost = list_cost(
                 facts, row, {one.variant: one.new.instance_type for one in moves} | {move.variant: machine}
             )
