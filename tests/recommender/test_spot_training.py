@@ -77,10 +77,17 @@ def test_the_bill_comes_before_the_list_price(rows: SimpleNamespace) -> None:
         ("a deadline", {"tags": '{"deadline": "06:00"}'}),
         ("failed", {"status": "Failed"}),
         ("on spot already", {"spot": True}),
+        ("keeps a warm pool", {"config": '{"ResourceConfig": {"KeepAlivePeriodInSeconds": 1800}}'}),
+        ("reserved capacity", {"config": '{"ResourceConfig": {"TrainingPlanArn": "arn:aws:sagemaker:plan"}}'}),
     ],
 )
 def test_who_cannot_wait_or_gains_little_is_left_alone(rows: SimpleNamespace, why: str, more: dict[str, Any]) -> None:
     assert proposals(rows, *runs(rows, "family", **more)) == [], why
+
+
+def test_a_warm_pool_that_was_switched_off_does_not_count(rows: SimpleNamespace) -> None:
+    off = '{"ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}'
+    assert len(proposals(rows, *runs(rows, "family", config=off))) == 1
 
 
 def test_a_short_run_without_checkpoint_may_wait_an_hour_at_most_beyond_its_limit(rows: SimpleNamespace) -> None:

@@ -41,6 +41,8 @@ from sagekeeper.recommender.lever import Lever, LeverSettings
 LONGEST_WITHOUT_CHECKPOINT = 3600
 """Seconds that AWS lets an algorithm without checkpoints wait (model-managed-spot-training)."""
 KEY = ["account", "region", "family"]
+NOT_ON_SPOT = ("KeepAlivePeriodInSeconds", "TrainingPlanArn", "InstancePreferences")
+"""Of ResourceConfig: AWS refuses managed spot beside a warm pool, reserved capacity, or a choice of types (aws-facts 2.1)."""
 
 
 class Settings(LeverSettings):
@@ -88,7 +90,11 @@ def _with_family(facts: Facts) -> pl.DataFrame:
         family=job_families.family(),
         owner=owner("tags", facts.owner_tags),
         deadline=pl.col("tags").str.json_path_match("$.deadline"),
-        spot=pl.col("spot").fill_null(False),
+        spot=pl.col("spot").fill_null(False),  # AWS leaves the field out of jobs that never named it
+        bound=pl.any_horizontal(
+            pl.col("config").str.json_path_match(f"$.ResourceConfig.{field}").fill_null("0") != "0"
+            for field in NOT_ON_SPOT
+        ),
     )
 
 
@@ -104,6 +110,7 @@ def _families(jobs: pl.DataFrame, facts: Facts, settings: Settings) -> pl.DataFr
     families = done.group_by(KEY).agg(
         runs=pl.len(),
         spot=pl.col("spot").any(),
+        bound=pl.col("bound").any(),
         minutes=pl.col("run_seconds").median() / 60,
         checkpoint=pl.col("checkpoint_s3_uri").last(),
         checkpoints=pl.col("checkpoint_s3_uri").is_not_null().all(),
@@ -119,6 +126,7 @@ def _families(jobs: pl.DataFrame, facts: Facts, settings: Settings) -> pl.DataFr
     short_enough = pl.col("minutes") < settings.without_checkpoint_minutes
     return families.filter(
         ~pl.col("spot")
+        & ~pl.col("bound")
         & (pl.col("runs") >= settings.least_runs)
         & (pl.col("minutes") > settings.least_minutes)
         & (pl.col("checkpoints") | short_enough)
