@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.analyzers.idle import Settings, find
+from sagekeeper.core.tables import METRICS
 from sagekeeper.core.types import HOURS_PER_MONTH
 
 
@@ -73,6 +76,32 @@ def test_a_request_before_the_window_does_not_count(rows: SimpleNamespace) -> No
 
 def test_async_endpoint_without_invocations_metric_is_never_called_idle(rows: SimpleNamespace) -> None:
     assert found(world(rows, rows.endpoint("queue", "ml.g5.xlarge", asynchronous=True))) == []
+
+
+def test_requests_to_inference_components_are_not_counted_by_variant_so_their_host_is_never_called_idle(
+    rows: SimpleNamespace,
+) -> None:
+    assert found(world(rows, rows.endpoint("host", "ml.g5.xlarge", model=None))) == []
+
+
+def test_what_its_owner_opted_out_by_tag_is_not_called_idle(rows: SimpleNamespace) -> None:
+    standby = rows.endpoint("standby", tags={"cost-optimizer": "ignore"})
+    other = rows.endpoint("other", tags={"cost-optimizer": "managed"})
+    unread = rows.endpoint("unread") | {"tags": None}
+    assert found(world(rows, standby, other, unread, opt_out_tag="cost-optimizer=ignore")) == ["other", "unread"]
+
+
+def test_one_that_came_back_after_such_a_silence_before_is_said_to_be_seasonal_not_idle(rows: SimpleNamespace) -> None:
+    used = {(rows.as_of - timedelta(days=ago)).date() for ago in (100, 40)}
+    endpoint = rows.endpoint("quarterly", created_at=datetime.fromisoformat("2026-08-01T00:00:00Z"))
+    facts = world(rows, endpoint)
+    days = rows.metrics(
+        "quarterly", "Invocations", "Sum", lambda at: 5.0 if at.date() in used else None, days=112, period=86400
+    )
+    (finding,) = find(replace(facts, metrics=pl.concat([facts.metrics, rows.frame(METRICS, days)])), Settings())
+    assert finding.title == "quarterly runs all the time and is used now and then"
+    assert finding.severity == "info"
+    assert "silent for 60 days" in finding.explanation
 
 
 def test_serverless_endpoint_costs_nothing_at_rest_and_is_never_called_idle(rows: SimpleNamespace) -> None:

@@ -83,7 +83,6 @@ def test_without_a_bill_the_list_price_is_promised_as_such(rows: SimpleNamespace
     ("tags", "blocked"),
     [
         ({}, {"opt-in tag": "fail"}),
-        ({"cost-optimizer": "ignore"}, {"opt-in tag": "fail", "opt-out tag": "fail"}),
         (OPTED_IN | {"env": "prod"}, {"not production": "fail"}),
         (OPTED_IN | {"aws:cloudformation:stack-name": "ml"}, {"not defined as code": "fail"}),
         (OPTED_IN | {"managed-by": "terraform"}, {"not defined as code": "fail"}),
@@ -96,13 +95,16 @@ def test_tags_say_what_one_click_may_touch(
     assert open_gates(item) == blocked
 
 
+def test_nothing_is_proposed_for_what_its_owner_opted_out_by_tag(rows: SimpleNamespace) -> None:
+    assert proposals(rows, tags={"cost-optimizer": "ignore"}) == []
+
+
 def test_unread_tags_are_unknown_and_block() -> None:
     assert {gate.state for gate in tag_gates(None, Lifecycle())} == {"unknown"}
 
 
-def test_one_that_came_back_after_a_silence_before_is_seasonal(rows: SimpleNamespace) -> None:
-    (item,) = proposals(rows, used_on=(100, 99, 40, 39))
-    assert open_gates(item) == {"no seasonal use": "fail"}
+def test_one_that_came_back_after_a_silence_before_is_not_proposed_for_deletion(rows: SimpleNamespace) -> None:
+    assert proposals(rows, used_on=(100, 99, 40, 39)) == []
 
 
 def test_unknown_daily_traffic_leaves_the_season_unknown(rows: SimpleNamespace) -> None:

@@ -1,7 +1,8 @@
 """The endpoints that stand, one row each with what its configuration says: variants, how it is billed, tags, owner.
 
 In: `Facts` (the latest inventory). Out: a frame of endpoints, and for one of them a reference for people. An asynchronous or a
-serverless endpoint is marked as such: rules for real-time endpoints on instances do not hold for them.
+serverless endpoint, or one that hosts inference components (its requests are counted by component, not by variant: aws-facts
+1.1), is marked as such: rules for real-time endpoints on instances do not hold for them.
 """
 
 from __future__ import annotations
@@ -45,12 +46,13 @@ KEY = ("account", "region", "name")
 
 
 def standing(facts: Facts) -> pl.DataFrame:
-    """[account, region, name, arn, status, created_at, changed_at, config, tags, owner, variants, asynchronous, serverless,
-    real_time, instances]; ``instances`` counts all instances that run now."""
-    return described(facts.inventory, facts.owner_tags)
+    """[account, region, name, arn, status, created_at, changed_at, config, tags, owner, left_alone, variants, running,
+    asynchronous, serverless, components, real_time, instances]; ``instances`` counts all instances that run now, ``left_alone``
+    says whether its owner opted out by tag."""
+    return described(facts.inventory, facts.owner_tags, facts.opt_out_tag)
 
 
-def described(inventory: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFrame:
+def described(inventory: pl.DataFrame, owner_tags: tuple[str, ...], opt_out_tag: str = "") -> pl.DataFrame:
     """The same of the endpoints of any rows of `INVENTORY`."""
     document = pl.col("document").struct
     detail = pl.col("detail").struct
@@ -73,17 +75,24 @@ def described(inventory: pl.DataFrame, owner_tags: tuple[str, ...]) -> pl.DataFr
             .list.eval(pl.element().struct.field("InstanceType").is_not_null())
             .list.all()
             & (pl.col("variants").list.len() > 0),
+            components=pl.col("variants").list.eval(pl.element().struct.field("ModelName").is_null()).list.any(),
             instances=pl.coalesce(
                 pl.col("running").list.eval(pl.element().struct.field("CurrentInstanceCount")).list.sum(),
                 pl.col("variants").list.eval(pl.element().struct.field("InitialInstanceCount")).list.sum(),
             ),
         )
     )
-    real_time = ~pl.col("asynchronous") & ~pl.col("serverless") & pl.col("on_instances")
-    return found.with_columns(real_time=real_time).select(
-        *KEY, "arn", "status", "created_at", "changed_at", "config", "tags", "owner", "variants", "running",
-        "asynchronous", "serverless", "real_time", "instances",
+    real_time = ~pl.col("asynchronous") & ~pl.col("serverless") & ~pl.col("components") & pl.col("on_instances")
+    return found.with_columns(real_time=real_time, left_alone=_opted_out(opt_out_tag)).select(
+        *KEY, "arn", "status", "created_at", "changed_at", "config", "tags", "owner", "left_alone", "variants", "running",
+        "asynchronous", "serverless", "components", "real_time", "instances",
     )  # fmt: skip
+
+
+def _opted_out(tag: str) -> pl.Expr:
+    key, _, value = tag.partition("=")
+    # Tags that were never read say nothing here: the gates call them unknown.
+    return (owner("tags", (key,)) == value).fill_null(False) if tag else pl.lit(False)
 
 
 def reference(row: dict[str, Any]) -> ResourceRef:
@@ -96,8 +105,6 @@ def reference(row: dict[str, Any]) -> ResourceRef:
 def counts(row: dict[str, Any]) -> dict[str, int]:
     """Instances per variant now: what runs, else what the configuration starts with."""
     running = {item["VariantName"]: item["CurrentInstanceCount"] for item in row["running"] or []}
-    found = {
-        item["VariantName"]: running.get(item["VariantName"]) or item["InitialInstanceCount"]
-        for item in row["variants"]
-    }
-    return {name: int(count) for name, count in found.items() if count}
+    configured = {item["VariantName"]: item["InitialInstanceCount"] for item in row["variants"]}
+    found = {name: running[name] if running.get(name) is not None else count for name, count in configured.items()}
+    return {name: int(count) for name, count in found.items() if count is not None}

@@ -35,6 +35,8 @@ class Facts:
     violations: pl.DataFrame
     prices: PriceBook
     owner_tags: tuple[str, ...]
+    opt_out_tag: str = ""
+    """``key=value`` by which an owner asks to be left alone; empty: there is none."""
 
 
 class AnalyzerSettings(BaseModel):

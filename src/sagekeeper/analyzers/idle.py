@@ -2,7 +2,8 @@
 
 In: endpoints and their hourly metrics over the window. Out: one finding per endpoint that no request reached. Rule R01.
 CloudWatch has no datapoint for an hour without a request, and none for an hour it lost: no datapoint is taken for zero only
-where the endpoint's instances kept reporting their CPU. Elsewhere traffic is unknown, and what is unknown is not idle.
+where the endpoint's instances kept reporting their CPU. Elsewhere traffic is unknown, and what is unknown is not idle. One that
+used to come back after such silences is told apart; one whose owner opted out by tag is left alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sagekeeper.analyzers.endpoints import KEY, reference, standing
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, severity
 from sagekeeper.analyzers.price_evidence import price_figures
+from sagekeeper.analyzers.season import daily_requests, season_of
 from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, Series, fingerprint
 
 SHOWN_DAYS = 60
@@ -44,7 +46,10 @@ def silent(facts: Facts, settings: Settings) -> pl.DataFrame:
     starts = ends - timedelta(days=settings.window_days)
     hours = settings.window_days * 24
     candidates = standing(facts).filter(
-        pl.col("real_time") & (pl.col("status") == "InService") & (pl.col("created_at") <= starts)
+        pl.col("real_time")
+        & ~pl.col("left_alone")
+        & (pl.col("status") == "InService")
+        & (pl.col("created_at") <= starts)
     )
     keys = [pl.col("account"), pl.col("region"), pl.col("resource_name").alias("name")]
     hourly = facts.metrics.filter(
@@ -137,14 +142,18 @@ def _finding(
     facts: Facts, settings: Settings, row: dict[str, Any], billed: dict[tuple[str, str, str], MonthlyCost]
 ) -> Finding:
     cost = cost_of(facts, row, billed)
-    price = f"about {cost.per_month:,.0f} {cost.currency} a month" if cost else "at a price that is not known"
+    price = f"costs about {cost.per_month:,.0f} {cost.currency} a month" if cost else "costs nobody knows how much"
+    season = season_of(facts, row, settings.window_days)
     return Finding(
         fingerprint=fingerprint("idle_endpoint", row["account"], row["region"], row["name"]),
         kind="idle_endpoint",
         subject=reference(row),
-        severity=severity(cost.per_month if cost else None),
-        title=f"{row['name']} runs but nobody calls it",
-        explanation=f"{row['name']} has not received a single request in {settings.window_days} days and costs {price}.",
+        severity="info" if season.seasonal else severity(cost.per_month if cost else None),
+        title=f"{row['name']} runs all the time and is used now and then"
+        if season.seasonal
+        else f"{row['name']} runs but nobody calls it",
+        explanation=f"{row['name']} has not received a single request in {settings.window_days} days and {price}."
+        + (f" It is not called idle: {season.why}." if season.seasonal else ""),
         impact_per_month=Money.of(cost.per_month).amount if cost else None,
         currency=cost.currency if cost else "USD",
         basis=cost.basis if cost else None,
@@ -158,29 +167,13 @@ def _finding(
     )
 
 
-def _daily_requests(facts: Facts, row: dict[str, Any]) -> pl.DataFrame:
-    """[day, start, requests] of one endpoint, null where no datapoint was there."""
-    return (
-        facts.metrics.filter(
-            (pl.col("period_seconds") == 86400)
-            & (pl.col("metric") == "Invocations")
-            & (pl.col("account") == row["account"])
-            & (pl.col("region") == row["region"])
-            & (pl.col("resource_name") == row["name"])
-        )
-        .group_by("start")
-        .agg(requests=pl.when(pl.col("value").is_not_null().any()).then(pl.col("value").sum()))
-        .sort("start")
-    )
-
-
 def _last_use(facts: Facts, row: dict[str, Any]) -> str | None:
-    used = _daily_requests(facts, row).filter(pl.col("requests") > 0)
+    used = daily_requests(facts, row).filter(pl.col("requests") > 0)
     return str(used["start"][-1].date()) if used.height else None
 
 
 def _series(facts: Facts, row: dict[str, Any]) -> list[Series]:
-    days = _daily_requests(facts, row).tail(SHOWN_DAYS)
+    days = daily_requests(facts, row).tail(SHOWN_DAYS)
     return [Series(name="Requests a day", unit="count", points=list(days.rows()))] if days.height else []
 
 

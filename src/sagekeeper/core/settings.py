@@ -93,7 +93,9 @@ class Lifecycle(BaseModel):
     opt_in_tag: str = Field(
         "cost-optimizer=managed", description="key=value that a resource must carry; empty: none needed"
     )
-    opt_out_tag: str = "cost-optimizer=ignore"
+    opt_out_tag: str = Field(
+        "cost-optimizer=ignore", description="what carries it is not called idle, and no change of it is proposed"
+    )
 
 
 class Settings(BaseSettings):

@@ -7,12 +7,12 @@ and unknown blocks. The names are those of the lifecycle's own last look, which 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from sagekeeper.analyzers.facts import Facts
+from sagekeeper.analyzers.season import season_of
 from sagekeeper.core.settings import Lifecycle
 from sagekeeper.core.types import Completeness, Gate, GateState
 
@@ -20,7 +20,6 @@ AS_CODE = ("aws:cloudformation:stack-name", "terraform", "Terraform", "pulumi:pr
 MANAGED_BY = ("managed-by", "managed_by", "ManagedBy", "managedby")
 ENVIRONMENT = ("env", "Env", "environment", "Environment", "stage", "Stage")
 PRODUCTION = ("prod", "production", "prd", "live")
-SEASON_DAYS = 400
 
 
 def tag_gates(tags_json: str | None, safety: Lifecycle) -> list[Gate]:
@@ -75,7 +74,8 @@ def data_complete(completeness: Completeness, least: float) -> Gate:
 
 def real_time(endpoint: dict[str, Any]) -> Gate:
     """Its traffic can be seen as requests, and it pays for instances."""
-    kind = "asynchronous" if endpoint["asynchronous"] else "serverless" if endpoint["serverless"] else None
+    kinds = {"asynchronous": "asynchronous", "serverless": "serverless", "components": "a host of inference components"}
+    kind = next((said for name, said in kinds.items() if endpoint[name]), None)
     if kind is None and not endpoint["real_time"]:
         return _gate("real-time on instances", None, "what its variants run on is not known")
     return _gate(
@@ -85,32 +85,8 @@ def real_time(endpoint: dict[str, Any]) -> Gate:
 
 def no_seasonal_use(endpoint: dict[str, Any], facts: Facts, silence_days: int) -> Gate:
     """It has never come back after a silence as long as this one: an endpoint that is used once a quarter is not idle."""
-    name = "no seasonal use"
-    since = facts.as_of - timedelta(days=SEASON_DAYS)
-    own = facts.metrics.filter(
-        (pl.col("period_seconds") == 86400)
-        & (pl.col("metric") == "Invocations")
-        & (pl.col("account") == endpoint["account"])
-        & (pl.col("region") == endpoint["region"])
-        & (pl.col("resource_name") == endpoint["name"])
-        & (pl.col("start") >= since)
-    )
-    first = own["start"].min()
-    begin = max(since, endpoint["created_at"]) if endpoint["created_at"] else since
-    if first is None or first > begin + timedelta(days=2):  # type: ignore[operator]
-        return _gate(name, None, f"its daily requests since {begin:%-d %b %Y} are not all known")
-    used = own.filter(pl.col("value") > 0).select("start").unique().sort("start")
-    if used.is_empty():
-        return _gate(name, True, f"no request on any day since {begin:%-d %b %Y}")
-    pauses = used.with_columns(pause=pl.col("start").diff().dt.total_days(), before=pl.col("start").shift(1))
-    returns = pauses.filter(pl.col("pause") > silence_days)
-    last = used["start"][-1]
-    if returns.height:
-        pause = returns.row(-1, named=True)
-        why = f"it was silent for {pause['pause']} days up to {pause['start']:%-d %b %Y} and was used again then"
-        return _gate(name, False, why)
-    why = f"used until {last:%-d %b %Y}, and never before came back after {silence_days} days without a request"
-    return _gate(name, True, why)
+    season = season_of(facts, endpoint, silence_days)
+    return _gate("no seasonal use", None if season.seasonal is None else not season.seasonal, season.why)
 
 
 def no_scheduled_scaling(endpoint: dict[str, Any], facts: Facts) -> Gate:

@@ -17,6 +17,7 @@ from sagekeeper.analyzers import idle
 from sagekeeper.analyzers.endpoints import reference
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, list_cost
+from sagekeeper.analyzers.season import season_of
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.types import (
     Alternative,
@@ -45,12 +46,14 @@ class Settings(LeverSettings):
 
 
 def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
-    """One proposal per endpoint that is certainly idle."""
+    """One proposal per endpoint that is certainly idle, and not just between two seasons of use."""
     question = idle.Settings(window_days=settings.window_days, alive_share=settings.alive_share)
     billed = endpoint_costs(facts)
     for row in idle.silent(facts, question).iter_rows(named=True):
         cost = cost_of(facts, row, billed)
-        if cost is not None and cost.per_month >= settings.least_saving_per_month:
+        if cost is None or cost.per_month < settings.least_saving_per_month:
+            continue
+        if not season_of(facts, row, settings.window_days).seasonal:
             yield _proposal(facts, settings, question, row, cost)
 
 

@@ -1,8 +1,8 @@
 """All levers asked once: proposals that are safe to show side by side.
 
 In: facts, settings per lever, the house's safety settings. Out: recommendations, and per failed lever its error. Here the gates
-of the house are added (tags say what may be touched at all), a saving is kept within the cost it comes from, and proposals that
-cannot both be taken name each other.
+of the house are added (tags say what may be touched at all), what an owner opted out of is left out, a saving is kept within the
+cost it comes from, and proposals that cannot both be taken name each other.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def recommend(
             log.exception("lever %s", lever.name)
             errors[lever.name] = error
         else:
-            made += [_capped(_with_house_gates(item, facts, safety)) for item in proposed]
+            gated = [_with_house_gates(item, facts, safety) for item in proposed]
+            made += [_capped(item) for item in gated if not _opted_out(item)]
     ordered = sorted(made, key=lambda item: (-item.saving.expected, item.fingerprint))
     return _with_conflicts(ordered), errors
 
@@ -58,6 +59,11 @@ def _with_house_gates(item: Recommendation, facts: Facts, safety: Lifecycle) -> 
     endpoints = [subject for subject in item.subjects if subject.kind == "endpoint"]
     house = [gate for subject in endpoints for gate in tag_gates(_tags(facts, subject), safety)]
     return item.model_copy(update={"gates": [*house, *item.gates]})
+
+
+def _opted_out(item: Recommendation) -> bool:
+    """Whoever tagged it to be left alone has answered already."""
+    return any(gate.name == "opt-out tag" and gate.state == "fail" for gate in item.gates)
 
 
 def _tags(facts: Facts, subject: ResourceRef) -> str | None:

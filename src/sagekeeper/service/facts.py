@@ -58,6 +58,7 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         prices=price_book(lake, today),
         owner_tags=tuple(settings.owner_tags),
+        opt_out_tag=settings.lifecycle.opt_out_tag,
     )
 
 
