@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import sagekeeper
-from sagekeeper.simulator.process import start
+from sagekeeper.simulator.process import RunningSimulator, start
 
 from .conformance import check_shape
 from .hosted import IMAGE, ROLE
@@ -330,6 +330,24 @@ CHECKS: dict[tuple[str, str], Checks] = {
     ("sagemaker", "DescribeModel"): named("ModelName", MODEL, "ValidationException"),
     ("sagemaker", "DescribeNotebookInstance"): named("NotebookInstanceName", NOTEBOOK, "ValidationException"),
     ("sagemaker", "DescribeProcessingJob"): named("ProcessingJobName", "", "ValidationException"),
+    ("sagemaker", "DescribeTransformJob"): named("TransformJobName", "checked", "ValidationException"),
+    ("sagemaker", "DescribeApp"): Checks(
+        {"AppType": "KernelGateway", "AppName": "checked", "UserProfileName": "ana"},
+        [
+            ({}, "ValidationException"),
+            (
+                {"DomainId": "d-none", "UserProfileName": "ana", "AppType": "JupyterLab", "AppName": "none"},
+                "ResourceNotFound",
+            ),
+        ],
+    ),
+    ("sagemaker", "DescribeSpace"): Checks(
+        {"SpaceName": "checked"},
+        [({}, "ValidationException"), ({"DomainId": "d-none", "SpaceName": "none"}, "ResourceNotFound")],
+    ),
+    ("sagemaker", "ListApps"): listed(),
+    ("sagemaker", "ListSpaces"): listed(),
+    ("sagemaker", "ListTransformJobs"): listed(),
     ("sagemaker", "ListEndpoints"): listed(),
     ("sagemaker", "ListEndpointConfigs"): listed(),
     ("sagemaker", "ListModels"): listed(),
@@ -398,7 +416,31 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         account = Account(running.url)
         for kind in ("DataQuality", "ModelQuality", "ModelBias", "ModelExplainability"):
             account.ask("sagemaker", f"Create{kind}JobDefinition", definition(kind))
+        open_studio(account, running)
+        account.ask("sagemaker", "CreateTransformJob", transform("checked"))
         yield account
+
+
+def open_studio(account: Account, running: RunningSimulator) -> None:
+    """A domain with a user, an app and a space, all named in `CHECKS`."""
+    made = {"DomainName": "checked", "AuthMode": "IAM", "DefaultUserSettings": {"ExecutionRole": ROLE}}
+    domain = {"DomainId": account.ask("sagemaker", "CreateDomain", made)["DomainId"]}
+    running.advance(seconds=200)
+    account.ask("sagemaker", "CreateUserProfile", domain | {"UserProfileName": "ana"})
+    account.ask("sagemaker", "CreateSpace", domain | {"SpaceName": "checked"})
+    running.advance(seconds=30)
+    account.ask("sagemaker", "CreateApp", domain | CHECKS["sagemaker", "DescribeApp"].right)
+
+
+def transform(name: str) -> dict[str, Any]:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in"}}
+    return {
+        "TransformJobName": name,
+        "ModelName": MODEL,
+        "TransformInput": {"DataSource": source},
+        "TransformOutput": {"S3OutputPath": f"s3://{BUCKET}/out"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
 
 
 def definition(kind: str) -> dict[str, Any]:
@@ -434,6 +476,8 @@ def test_it_answers_in_shape_and_refuses_as_aws(account: Account, service: str, 
     if operation == "DescribeProcessingJob":
         newest = account.ask("sagemaker", "ListProcessingJobs", {"MaxResults": 1})["ProcessingJobSummaries"][0]
         right = {"ProcessingJobName": newest["ProcessingJobName"]}
+    if operation in ("DescribeApp", "DescribeSpace"):
+        right |= {"DomainId": account.ask("sagemaker", "ListDomains", {})["Domains"][0]["DomainId"]}
     check_shape(service, operation, account.ask(service, operation, right))
     codes = []
     for given, code in checks.wrong:

@@ -1,5 +1,5 @@
 """What stands in an account and region: endpoints with their configuration and models, notebooks, monitoring schedules,
-scaling.
+scaling, Studio's apps and spaces (`studio.py`).
 
 In: SageMaker's and Application Auto Scaling's List and Describe operations. Out: one `inventory` row per resource and
 day of observation, its `config` the answer of Describe as JSON. A kind of resource is described as data (`KINDS`). An
@@ -9,22 +9,20 @@ needs one row. A resource that vanishes between List and Describe is left out wi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import polars as pl
 from botocore.exceptions import ClientError
 
+from sagekeeper.collector.inventory_rows import DESCRIBERS, as_json, blank_row, tags_of
 from sagekeeper.collector.source import Source, Task, aws_errors, is_gone, pages
+from sagekeeper.collector.studio import studio_rows
 from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import INVENTORY
-
-DESCRIBERS = 4
-"""Describes at once per account and region: SageMaker throttles them early."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,14 @@ def collect(task: Task) -> int:
                 )
                 found[kind.name] = {name: answer for name, answer in described.items() if answer is not None}
                 tags = pool.map(
-                    lambda arn: _tags(task, arn), (item[f"{kind.field}Arn"] for item in found[kind.name].values())
+                    lambda arn: tags_of(task, arn), (item[f"{kind.field}Arn"] for item in found[kind.name].values())
                 )
                 for (name, answer), its_tags in zip(found[kind.name].items(), tags, strict=True):
                     rows.append(_row(task, kind, name, answer | _inlined(kind, answer, found), its_tags))
     with aws_errors(f"Scaling of endpoints in {task.account.id} {task.region}"):
         rows += _scalable_targets(task)
+    with aws_errors(f"Studio in {task.account.id} {task.region}"):
+        rows += studio_rows(task)
     # An empty region is an observation too: without a row it would look as if nobody had looked.
     rows = rows or [_place(task)]
     frame = pl.DataFrame(rows, schema=INVENTORY.columns)
@@ -115,16 +115,6 @@ def _described(task: Task, kind: Kind, name: str) -> dict[str, Any] | None:
     return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
 
-def _tags(task: Task, arn: str) -> dict[str, str]:
-    try:
-        found = pages(task.client("sagemaker"), "list_tags", "Tags", ResourceArn=arn)
-        return {item["Key"]: item["Value"] for item in found}
-    except ClientError as error:
-        if not is_gone(error):
-            raise
-        return {}
-
-
 def _inlined(kind: Kind, answer: dict[str, Any], found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
     """An endpoint's configuration and models; absent where somebody has deleted them under the endpoint."""
     if kind.name != "endpoint":
@@ -142,7 +132,7 @@ def _inlined(kind: Kind, answer: dict[str, Any], found: dict[str, dict[str, dict
 
 def _row(task: Task, kind: Kind, name: str, answer: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
     created = answer.get("CreationTime")
-    return _common(task) | {
+    return blank_row(task) | {
         "kind": kind.name,
         "name": name,
         "arn": answer[f"{kind.field}Arn"],
@@ -160,7 +150,7 @@ def _scalable_targets(task: Task) -> list[dict[str, Any]]:
     for action in pages(client, "describe_scheduled_actions", "ScheduledActions", ServiceNamespace="sagemaker"):
         actions.setdefault(action["ResourceId"], []).append(action)
     return [
-        _common(task)
+        blank_row(task)
         | {
             "kind": "scalable_target",
             "name": f"{target['ResourceId']} {target['ScalableDimension']}",
@@ -175,31 +165,12 @@ def _scalable_targets(task: Task) -> list[dict[str, Any]]:
 
 
 def _place(task: Task) -> dict[str, Any]:
-    return _common(task) | {"kind": "region", "name": task.region, "arn": "", "config": "{}", "tags": "{}"}
-
-
-def _common(task: Task) -> dict[str, Any]:
-    blank: dict[str, Any] = dict.fromkeys(INVENTORY.columns)
-    return blank | {
-        "account": task.account.id,
-        "region": task.region,
-        "observed_on": task.as_of.date(),
-        "observed_at": task.as_of,
-    }
-
-
-def as_json(value: Any) -> str:
-    """AWS's answer as JSON: times in ISO 8601, keys sorted, so that equal answers are equal texts."""
-    return json.dumps(value, default=_time, sort_keys=True)
-
-
-def _time(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return blank_row(task) | {"kind": "region", "name": task.region, "arn": "", "config": "{}", "tags": "{}"}
 
 
 SAGEMAKER_INVENTORY = Source(
     name="sagemaker_inventory",
-    description="endpoints, configurations, models, notebooks, monitoring schedules and scaling",
+    description="endpoints, configurations, models, notebooks, Studio, monitoring schedules and scaling",
     per="account_region",
     permissions=(
         "sagemaker:ListModels",
@@ -212,6 +183,10 @@ SAGEMAKER_INVENTORY = Source(
         "sagemaker:DescribeNotebookInstance",
         "sagemaker:ListMonitoringSchedules",
         "sagemaker:DescribeMonitoringSchedule",
+        "sagemaker:ListApps",
+        "sagemaker:DescribeApp",
+        "sagemaker:ListSpaces",
+        "sagemaker:DescribeSpace",
         "sagemaker:ListTags",
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScheduledActions",

@@ -207,7 +207,7 @@ INVENTORY = Table(
     {
         "account": pl.String(),
         "region": pl.String(),
-        "kind": pl.String(),  # endpoint, endpoint_config, model, notebook_instance, monitoring_schedule
+        "kind": pl.String(),  # endpoint, model, notebook_instance, studio_app, studio_space ...
         "name": pl.String(),
         "arn": pl.String(),
         "status": pl.String(),
@@ -227,7 +227,7 @@ JOBS = Table(
     {
         "account": pl.String(),
         "region": pl.String(),
-        "kind": pl.String(),  # training_job, processing_job
+        "kind": pl.String(),  # training_job, processing_job, transform_job
         "name": pl.String(),
         "arn": pl.String(),
         "status": pl.String(),  # Completed, Failed, Stopped, InProgress
