@@ -52,6 +52,11 @@ def words(test: AppTest) -> str:
     return "\n".join([str(item.value) for item in parts] + metrics)
 
 
+def choice(test: AppTest, label: str):
+    """The row of buttons of that name."""
+    return next(item for item in test.button_group if item.label == label)
+
+
 def ledger_of(surroundings: dict[str, str]):
     return open_ledger(f"sqlite:///{surroundings['SAGEKEEPER_DATA_DIR']}/ledger.db")
 
@@ -71,18 +76,54 @@ def test_overview_says_spend_forecast_savings_and_what_to_do_first(page, sample)
 
 def test_costs_of_a_month_equal_the_bill_and_name_what_nobody_could_be_given(page, sample) -> None:
     test = page("costs")
-    test.button_group[0].set_value("Last month")
+    choice(test, "Period").set_value("Last month")
     test = test.run()
     assert not test.exception
     october = sample.month_total(sample.date(2026, 10, 1))
     assert [item.value for item in test.metric] == [f"${october:,.2f}"]
     assert "equals the bill's own rows to the cent" in words(test)
-    by = next(item for item in test.button_group if item.label == "By")
-    by.set_value("Owner")
+    choice(test, "By").set_value("Owner")
     test = test.run()
     table = test.dataframe[0].value
     assert "unattributed" in table["Owner"].to_list()
     assert round(sum(table["cost"]), 2) == october
+
+
+@pytest.mark.parametrize("group", ["Endpoint", "Job family", "Pipeline"])
+def test_costs_of_subjects_sum_to_the_bill_with_the_rest_and_the_unattributed_as_rows(page, sample, group) -> None:
+    test = page("costs")
+    choice(test, "Period").set_value("Last month")
+    choice(test, "By").set_value(group)
+    test = test.run()
+    assert not test.exception
+    table = test.dataframe[0].value
+    assert {"everything else", "unattributed"} <= set(table[group])
+    assert round(sum(table["cost"]), 2) == sample.month_total(sample.date(2026, 10, 1))
+
+
+def test_a_notion_that_the_bill_does_not_state_is_unknown_not_zero(page) -> None:
+    test = page("costs")
+    choice(test, "Cost").set_value("list")
+    test = test.run()
+    assert not test.exception
+    assert [item.value for item in test.metric] == ["unknown"]
+    assert "does not state list cost" in words(test)
+
+
+def test_unit_costs_say_what_was_paid_while_nobody_asked_and_why_a_unit_costs_more(page) -> None:
+    test = page("costs")
+    choice(test, "View").set_value("Unit costs")
+    test = test.run()
+    assert not test.exception
+    said = words(test).replace("\\", "")
+    assert "Paid for hours without a request at least $76.00 19 % of $400.00 for endpoints" in said
+    assert "1,000 invocations cost $0.0150 +50 % vs the month before" in said
+    # 19,000 units at 0.005 more each; 310 / 31 x 19 = 190 was paid for as many in October.
+    assert "**fraud-scoring-prod**: 1,000 invocations cost $0.0150 (+50 %): +$95.00 by price, $0.00 by volume" in said
+    assert "a run cost $1.00 (-50 %): -$38.00 by price, +$38.00 by volume" in said
+    assert "[train](http" not in words(test)
+    unknown = dict(test.dataframe[0].value[["subject", "unknown"]].itertuples(index=False))
+    assert unknown["churn-old-experiment"] == "too few to say: 0 invocations"
 
 
 def test_file_shows_its_exact_totals_beside_the_lakes(page) -> None:

@@ -25,7 +25,7 @@ from sagekeeper.core.ledger.findings import decide, record_findings, record_reco
 from sagekeeper.core.ledger.models import ActionRow, IngestedFileRow, MeasurementRow, StepRow
 from sagekeeper.core.ledger.queue import request_action
 from sagekeeper.core.ledger.runs import add_api_use, finish_source_run, start_source_run
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS, UNIT_COSTS
 from sagekeeper.core.types import (
     Alternative,
     Call,
@@ -70,6 +70,7 @@ def build(folder: Path) -> tuple[Lake, Ledger]:
     """The whole house under ``folder``."""
     lake, ledger = Lake(folder / "lake"), open_ledger(f"sqlite:///{folder / 'ledger.db'}")
     fill_costs(lake)
+    fill_units(lake)
     fill_profiles(lake)
     fill_ledger(ledger)
     ingest_small_file(lake, ledger)
@@ -150,6 +151,41 @@ def fill_costs(lake: Lake, daily: pl.DataFrame | None = None) -> None:
     daily = daily_rows() if daily is None else daily
     lake.replace(DAILY_COSTS, daily, Scope({"dataset": "cost-explorer"}))
     lake.replace(COSTS, bill_rows(daily), Scope({"x_Dataset": "cost-explorer"}))
+
+
+def fill_units(lake: Lake) -> None:
+    """Unit costs of October (31 days) and November (19): fraud costs a half more per 1,000, nobody asks the old experiment."""
+    hostile = "[train](http://evil.example) **bold**"
+    november = date(2026, 11, 1)
+    rows = [
+        _unit(date(2026, 10, 1), "fraud-scoring-prod", "1,000 invocations", 31000.0, 310.0),
+        _unit(november, "fraud-scoring-prod", "1,000 invocations", 19000.0, 285.0),
+        _unit(november, "fraud-scoring-prod", "hours with requests", 456.0, 285.0),
+        _unit(november, "churn-old-experiment", "1,000 invocations", 0.0, 76.0, "too few to say: 0 invocations"),
+        _unit(november, "churn-old-experiment", "hours without requests", 456.0, 76.0),
+        _unit(november, "speech", "1,000 invocations", None, 39.0, "an asynchronous endpoint publishes no number"),
+        _unit(november, "speech", "hours with unknown requests", 456.0, 39.0, "not published"),
+        _unit(date(2026, 10, 1), hostile, "run", 31.0, 62.0, kind="training_family"),
+        _unit(november, hostile, "run", 38.0, 38.0, kind="training_family"),
+    ]
+    lake.replace(UNIT_COSTS, pl.DataFrame(rows, schema=UNIT_COSTS.columns), Scope())
+
+
+def _unit(
+    month: date,
+    subject: str,
+    unit: str,
+    quantity: float | None,
+    cost: float,
+    unknown: str | None = None,
+    kind: str = "endpoint",
+) -> dict[str, object]:
+    about = {"dataset": "cost-explorer", "account": PAYER, "region": "us-east-1", "owner": "risk", "currency": "USD"}
+    what = {"month": month, "subject_kind": kind, "subject": subject, "unit": unit, "quantity": quantity}
+    known = {"counted": "days", "found": 0 if quantity is None else 19, "expected": 19, "certainty": "measured"}
+    costs = {"billed_cost": cost, "effective_cost": cost, "provisional": True, "unknown": unknown}
+    days = {"bill_days": 31 if month.month == 10 else 19}
+    return dict.fromkeys(UNIT_COSTS.columns) | about | what | known | costs | days
 
 
 def bill_rows(daily: pl.DataFrame) -> pl.DataFrame:

@@ -9,15 +9,14 @@ in either month has no change.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import polars as pl
 
-Notion = Literal["billed", "effective", "contracted", "list"]
+from sagekeeper.core.types import CostNotion
+
 SUBJECT = ["account", "region", "subject_kind", "subject", "variant", "unit", "currency"]
 
 
-def trend(before: pl.DataFrame, now: pl.DataFrame, notion: Notion) -> pl.DataFrame:
+def trend(before: pl.DataFrame, now: pl.DataFrame, notion: CostNotion) -> pl.DataFrame:
     """``now`` with cost, unit_cost, cost_before, quantity_before, unit_cost_before, change, by_volume, by_price."""
     earlier = with_unit_cost(before, notion).select(
         *SUBJECT,
@@ -42,7 +41,7 @@ def trend(before: pl.DataFrame, now: pl.DataFrame, notion: Notion) -> pl.DataFra
     ).drop("days_before")
 
 
-def with_unit_cost(rows: pl.DataFrame, notion: Notion) -> pl.DataFrame:
+def with_unit_cost(rows: pl.DataFrame, notion: CostNotion) -> pl.DataFrame:
     """``cost`` by the notion and ``unit_cost``, null where `UNIT_COSTS` says why there is none."""
     cost = pl.col(f"{notion}_cost")
     known = pl.col("unknown").is_null() & (pl.col("quantity") > 0)

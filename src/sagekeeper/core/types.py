@@ -20,6 +20,8 @@ HOURS_PER_MONTH = 730
 Severity = Literal["info", "low", "medium", "high", "critical"]
 GateState = Literal["pass", "fail", "unknown"]
 CostBasis = Literal["billed", "effective", "list"]
+CostNotion = Literal["billed", "effective", "contracted", "list"]
+"""The four costs of FOCUS: BilledCost, EffectiveCost, ContractedCost, ListCost."""
 Certainty = Literal["measured", "derived", "assumed"]
 
 

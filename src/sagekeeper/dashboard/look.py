@@ -9,8 +9,16 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.core.ledger.models import AuditRow
-from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS
-from sagekeeper.core.types import Finding, Recommendation
+from sagekeeper.core.tables import (
+    BILL_VERSIONS,
+    COSTS,
+    DAILY_COSTS,
+    FEATURE_PROFILES,
+    JOBS,
+    MONITOR_VIOLATIONS,
+    UNIT_COSTS,
+)
+from sagekeeper.core.types import CostNotion, Finding, Recommendation
 from sagekeeper.dashboard.opened import moment, opened
 from sagekeeper.dashboard.remembered import remembered
 from sagekeeper.reports.views import (
@@ -24,6 +32,8 @@ from sagekeeper.reports.views import (
     reconcile,
     resources,
     spend,
+    subjects,
+    units,
 )
 from sagekeeper.reports.views import shifts as shift_views
 
@@ -102,6 +112,60 @@ def _resource_days(
 ) -> pl.DataFrame:
     rows = resources.resource_days(opened().lake, dataset, currency, basis, first, last, end_of_day)
     return spend.grouped(rows, "resource", "cost")
+
+
+@remembered(DAILY_COSTS, JOBS, spinner="Adding up …")
+def by_subject(
+    dataset: str, currency: str, basis: spend.Basis, first: date, last: date, subject: subjects.Subject
+) -> pl.DataFrame:
+    """`subjects.by_subject`."""
+    return subjects.by_subject(opened().lake, dataset, currency, basis, first, last, subject)
+
+
+def subject_days(
+    dataset: str, currency: str, basis: spend.Basis, first: date, last: date, subject: subjects.Subject
+) -> pl.DataFrame:
+    """`subjects.subject_days` of the largest subjects."""
+    return _subject_days(dataset, currency, basis, first, last, subject, moment().end_of_day)
+
+
+@remembered(DAILY_COSTS, JOBS, spinner="Adding up …")
+def _subject_days(
+    dataset: str,
+    currency: str,
+    basis: spend.Basis,
+    first: date,
+    last: date,
+    subject: subjects.Subject,
+    end_of_day: datetime,
+) -> pl.DataFrame:
+    largest = by_subject(dataset, currency, basis, first, last, subject)["group"].head(7).to_list()
+    here = opened().lake
+    return subjects.subject_days(here, dataset, currency, basis, first, last, subject, end_of_day, largest)
+
+
+@remembered(UNIT_COSTS)
+def unit_months(dataset: str) -> list[date]:
+    """`units.months`."""
+    return units.months(opened().lake, dataset)
+
+
+@remembered(UNIT_COSTS)
+def unit_currency(dataset: str, month: date) -> str:
+    """`units.currency`."""
+    return units.currency(opened().lake, dataset, month)
+
+
+@remembered(UNIT_COSTS)
+def unit_lines(dataset: str, month: date, notion: CostNotion, currency: str) -> pl.DataFrame:
+    """`units.unit_lines`."""
+    return units.unit_lines(opened().lake, dataset, month, notion, currency)
+
+
+@remembered(UNIT_COSTS)
+def silence(dataset: str, month: date, notion: CostNotion, currency: str) -> units.Silence:
+    """`units.silence`."""
+    return units.silence(opened().lake, dataset, month, notion, currency)
 
 
 def model_lines() -> list[models.ModelLine]:

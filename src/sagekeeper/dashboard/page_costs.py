@@ -1,4 +1,5 @@
-"""Costs: what was spent, on what, by whom, day by day, of one bill at a time; and whether it agrees with that bill."""
+"""Costs: what was spent, on what, by whom, day by day, of one bill at a time; whether it agrees with that bill; and what units
+cost (`costs_units.py`)."""
 
 from __future__ import annotations
 
@@ -9,23 +10,28 @@ import polars as pl
 import streamlit as st
 
 from sagekeeper.core.clock import month_start
-from sagekeeper.dashboard import elements, look
+from sagekeeper.dashboard import costs_agreement, costs_units, elements, look
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.export import as_csv
-from sagekeeper.reports.views import spend
+from sagekeeper.reports.views import spend, subjects
 from sagekeeper.reports.views.bills import Bill
 
 PERIODS = ("This month", "Last month", "30 days", "90 days", "13 months")
 GROUPS: dict[str, str] = {
     "Service": "service",
     "Use": "usage_family",
-    "Resource": "resource",
     "Owner": "owner",
+    "Endpoint": "endpoint",
+    "Job family": "job_family",
+    "Pipeline": "pipeline",
+    "Resource": "resource",
     "Account": "account",
     "Region": "region",
     "Charge": "charge_category",
 }
+SUBJECTS = get_args(subjects.Subject)
+VIEWS = ("Spend", "Unit costs")
 MONTHLY_ABOVE_DAYS = 120
 MOST_ROWS = 200
 
@@ -38,14 +44,36 @@ def show() -> None:
         elements.empty("There is no bill in the lake.", "sagekeeper collect        # or: sagekeeper ingest FILE")
         return
     elements.title("Costs", "Per day, of one bill at a time. What nobody could be given is shown as unattributed.")
-    bill, first, last, group, basis = _choices(bills)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        bill = _bill(bills)
+        months = look.unit_months(bill.dataset)
+        view = st.segmented_control("View", VIEWS, default="Spend", required=True, key="view") if months else "Spend"
+    if view == "Unit costs":
+        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+            month = st.selectbox("Month", months, format_func=lambda day: f"{day:%B %Y}", key="unit-month", width=360)
+            notion = _notion("effective", "unit-notion")
+        costs_units.show(bill, month, notion)
+    else:
+        _spend(bill)
+
+
+def _spend(bill: Bill) -> None:
+    first, last, group, basis = _choices(bill)
     cube = look.cube(bill.dataset)
     currency = bill.currency if bill.stated else spend.main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
     _total(own, bill, first, last, basis, currency)
+    if spend.total(spend.between(own, first, last), basis) is None and not own.is_empty():
+        st.info(
+            f"This bill does not state {basis} cost. Cost Explorer has billed and effective; exports have all four."
+        )
+        return
     if group == "resource":
         days = look.resource_days(bill.dataset, currency, basis, first, last)
         table = look.by_resource(bill.dataset, currency, basis, first, last)
+    elif group in SUBJECTS:
+        table = look.by_subject(bill.dataset, currency, basis, first, last, group)  # type: ignore[arg-type]
+        days = look.subject_days(bill.dataset, currency, basis, first, last, group)  # type: ignore[arg-type]
     else:
         days = spend.grouped(spend.between(own, first, last), group, basis)
         table = spend.by_group(own, group, basis, first, last)  # type: ignore[arg-type]
@@ -54,35 +82,40 @@ def show() -> None:
         spend.coarse(days, "1mo" if monthly else "1d"), currency, basis.capitalize(), first, last, monthly
     )
     elements.chart(figure, "spend", f"{basis} cost per {'month' if monthly else 'day'} by {group}, {first} to {last}")
-    _notes(own, days, first, last)
+    _notes(own, days, first, last, basis, currency)
     _table(table, group, first, last, currency)
-    _agreement(bill)
+    costs_agreement.show(bill)
 
 
-def _choices(bills: list[Bill]) -> tuple[Bill, date, date, str, spend.Basis]:
-    one, two, three = st.columns([4, 6, 3], gap="medium")
-    with one:
-        titles = {bill.dataset: bill.title for bill in bills}
-        chosen = st.selectbox("Bill", list(titles), format_func=lambda name: say.plain(titles[name]), key="bill")
-    bill = next(item for item in bills if item.dataset == chosen)
-    with two:
+def _bill(bills: list[Bill]) -> Bill:
+    titles = {bill.dataset: bill.title for bill in bills}
+    chosen = st.selectbox("Bill", list(titles), format_func=lambda name: say.plain(titles[name]), key="bill", width=360)
+    return next(item for item in bills if item.dataset == chosen)
+
+
+def _notion(default: spend.Basis, key: str) -> spend.Basis:
+    chosen = st.segmented_control(
+        "Cost",
+        list(spend.NOTIONS),
+        default=default,
+        required=True,
+        key=key,
+        format_func=str.capitalize,
+        help="\n".join(f"* **{name.capitalize()}**: {sentence}" for name, sentence in spend.NOTIONS.items()),
+    )
+    return next((name for name in spend.NOTIONS if name == chosen), default)
+
+
+def _choices(bill: Bill) -> tuple[date, date, str, spend.Basis]:
+    with st.container(horizontal=True, gap="medium"):
         options = PERIODS if bill.file is None else ("Whole file",)
         period = st.segmented_control(
             "Period", options, default=options[0], required=True, key=f"period-{bool(bill.file)}"
         )
-    with three:
-        basis = st.segmented_control(
-            "Cost",
-            get_args(spend.Basis),
-            default="billed",
-            required=True,
-            key="basis",
-            format_func=str.capitalize,
-            help="Billed: what the invoice says. Effective: commitments spread over what used them.",
-        )
+        basis = _notion("billed", "basis")
     group = st.segmented_control("By", list(GROUPS), default="Service", required=True, key="group")
     first, last = _span(bill, str(period or options[0]))
-    return bill, first, last, GROUPS[str(group or "Service")], "effective" if basis == "effective" else "billed"
+    return first, last, GROUPS[str(group or "Service")], basis
 
 
 def _span(bill: Bill, period: str) -> tuple[date, date]:
@@ -113,16 +146,15 @@ def _total(own: pl.DataFrame, bill: Bill, first: date, last: date, basis: spend.
             f"{say.day(first)} to {say.day(last)}", whole, before, f"the {length} days before", currency, cents=True
         )
         tail = f" {say.money(young, currency)} of it is provisional." if young else ""
-        kind = (
-            "Billed cost: all charges, taxes included, credits deducted."
-            if basis == "billed"
-            else ("Effective cost: commitments spread over what used them.")
-        )
+        kind = f"{basis.capitalize()} cost. {spend.NOTIONS[basis]}"
         st.caption(say.in_markdown(f"{bill.title}. {kind}{tail}"))
 
 
-def _notes(own: pl.DataFrame, days: pl.DataFrame, first: date, last: date) -> None:
+def _notes(own: pl.DataFrame, days: pl.DataFrame, first: date, last: date, basis: spend.Basis, currency: str) -> None:
     notes = []
+    gap = spend.unknown_part(spend.between(own, first, last), basis)
+    if abs(gap) >= 0.005:
+        notes.append(f"{say.money(gap, currency)} billed has no {basis} cost on this bill and is left out.")
     if days["provisional"].any():
         notes.append("Hatched: AWS may still restate these days (they ended less than 48 h ago).")
     missing = spend.missing_days(own, first, last)
@@ -174,70 +206,3 @@ def _table(table: pl.DataFrame, group: str, first: date, last: date, currency: s
         )
         if table.height > shown.height:
             st.caption(f"The {shown.height} largest of {table.height:,}; the export has all.")
-
-
-def _agreement(bill: Bill) -> None:
-    st.subheader("Does it add up?", anchor=False)
-    if bill.stated:
-        _files(bill)
-    months = look.month_agreement(bill.dataset)
-    off = months.filter(pl.col("difference") != 0)
-    if off.is_empty():
-        st.markdown(
-            f":green[:material/check_circle:] Every month shown equals the bill's own rows to the cent "
-            f"({say.count(months.height, 'month')})."
-        )
-    else:
-        st.markdown(f":red[:material/error:] {say.count(off.height, 'month')} differ from the bill's own rows.")
-    elements.link("reconciliation", "By account and service, and what has moved", "to-reconciliation")
-    with st.expander("Month by month", expanded=not off.is_empty()):
-        st.dataframe(
-            months,
-            hide_index=True,
-            height="content" if months.height <= 14 else 500,
-            column_config={
-                "month": st.column_config.DateColumn("Month", format="MMM YYYY"),
-                "shown": st.column_config.NumberColumn(f"On these pages, {bill.currency}", format="accounting"),
-                "bill": st.column_config.NumberColumn(f"The bill's rows, {bill.currency}", format="accounting"),
-                "difference": st.column_config.NumberColumn("Difference", format="accounting"),
-                "effective": st.column_config.NumberColumn("Effective", format="accounting"),
-                "days": st.column_config.NumberColumn("Days"),
-                "estimated": st.column_config.CheckboxColumn("Estimated by AWS"),
-            },
-        )
-
-
-def _files(bill: Bill) -> None:
-    totals = look.file_agreement(bill.dataset)
-    mark = (
-        ":green[:material/check_circle:] agrees with"
-        if all(item.agrees for item in totals)
-        else ":red[:material/error:] differs from"
-    )
-    rows = sum(item.rows for item in bill.stated)
-    what = bill.file.file_name if bill.file else f"{bill.title}, {say.count(len(bill.months), 'month')}"
-    st.markdown(
-        f"{say.in_code(what)} ({say.in_markdown(bill.stated[-1].format)}, {rows:,} rows): "
-        f"the lake {mark} the totals of the {'file' if bill.file else 'files'}."
-    )
-    shown = {
-        "Charge category": [say.plain(item.category) for item in totals],
-        "Rows": [item.rows for item in totals],
-        "Column": [item.column for item in totals],
-        "The file says (exact)": [f"{item.stated:,f}" for item in totals],
-        "In the lake": ["unknown" if item.in_lake is None else f"{item.in_lake:,.6f}" for item in totals],
-        "Agrees": [item.agrees for item in totals],
-    }
-    with st.expander("What the files state", expanded=bill.file is not None):
-        st.dataframe(
-            ({"Month": [item.period for item in totals]} if bill.months else {}) | shown,
-            hide_index=True,
-            height="content" if len(totals) <= 14 else 500,
-            column_config={
-                "Month": st.column_config.DateColumn(format="MMM YYYY"),
-                "The file says (exact)": st.column_config.TextColumn(alignment="right"),
-                "In the lake": st.column_config.TextColumn(alignment="right"),
-            },
-        )
-    for note in dict.fromkeys(str(note) for stated in bill.stated for note in stated.notes):
-        st.caption(say.in_markdown(note))

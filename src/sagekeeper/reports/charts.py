@@ -19,10 +19,12 @@ from sagekeeper.analyzers.forecast import Forecast
 from sagekeeper.core.clock import next_month
 from sagekeeper.core.types import Series
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.spend import OTHERS, UNATTRIBUTED
+from sagekeeper.reports.views.spend import OTHERS, REST, UNATTRIBUTED
 
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#1A7DBB", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 YELLOW, GREY, PALE = "#C8B400", "#8A8F98", "#B8BDC6"
+PALES = {OTHERS: PALE, REST: "#DDE0E5", UNATTRIBUTED: GREY}
+"""What is no single thing is no colour, and lies on top."""
 PALETTE = (BLUE, ORANGE, GREEN, SKY, PINK, RED, YELLOW)
 GRID = "rgba(128,128,128,0.18)"
 BAND = "rgba(86,180,233,0.22)"
@@ -57,7 +59,7 @@ def spend_by_day(
     grid = pl.DataFrame({"day": pl.date_range(first.replace(day=1) if monthly else first, last, every, eager=True)})
     figure = go.Figure()
     order = _order(rows)
-    colours = dict(zip([name for name in order if name not in (OTHERS, UNATTRIBUTED)], PALETTE * 3, strict=False))
+    colours = dict(zip([name for name in order if name not in (OTHERS, REST, UNATTRIBUTED)], PALETTE * 3, strict=False))
     for name in order:
         own = grid.join(rows.filter(pl.col("group") == name), on="day", how="left")
         hatched = own["provisional"].fill_null(value=False).to_list()
@@ -66,7 +68,7 @@ def spend_by_day(
             y=own["cost"].to_list(),
             name=say.in_figure(name),
             marker={
-                "color": colours.get(name, PALE if name == OTHERS else GREY),
+                "color": colours.get(name, PALES.get(name, GREY)),
                 "pattern": {
                     "shape": ["/" if mark else "" for mark in hatched],
                     "fillmode": "overlay",
@@ -291,7 +293,7 @@ def _order(rows: pl.DataFrame) -> list[str]:
     ranked: list[str] = (
         rows.group_by("group").agg(pl.col("cost").sum()).sort(pl.col("cost").abs(), descending=True)["group"].to_list()
     )
-    last = [name for name in (OTHERS, UNATTRIBUTED) if name in ranked]
+    last = [name for name in PALES if name in ranked]
     return [name for name in ranked if name not in last] + last
 
 

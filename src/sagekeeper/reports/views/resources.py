@@ -13,7 +13,7 @@ import polars as pl
 
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import DAILY_COSTS
-from sagekeeper.reports.views.spend import UNATTRIBUTED, Basis, provisional
+from sagekeeper.reports.views.spend import UNATTRIBUTED, Basis, known, provisional
 
 RESOURCE = ("account", "region", "resource_kind", "resource_name", "owner")
 
@@ -40,8 +40,8 @@ def by_resource(
         .filter(*(pl.col(name) == value for name, value in (scope or {}).items() if value))
         .group_by(RESOURCE)
         .agg(
-            cost=amount.filter(now).sum(),
-            before=amount.filter(~now).sum(),
+            cost=known(amount.filter(now)),
+            before=pl.when(amount.filter(~now).is_not_null().all()).then(amount.filter(~now).sum()),
             attribution=pl.col("attribution").filter(now).unique().sort().str.join(", "),
             there=now.any(),
         )
@@ -49,7 +49,7 @@ def by_resource(
         .collect()
     )
     whole = float(rows["cost"].sum())
-    reaches_back = _first_day(lake, dataset) <= earlier
+    reaches_back = first_day(lake, dataset) <= earlier
     return (
         rows.with_columns(
             share=pl.col("cost") / whole if whole else pl.lit(None, pl.Float64()),
@@ -58,7 +58,7 @@ def by_resource(
             owner=pl.col("owner").fill_null(UNATTRIBUTED),
         )
         .with_columns(change=pl.col("cost") - pl.col("before"))
-        .sort(pl.col("cost").abs(), descending=True)
+        .sort(pl.col("cost").abs(), descending=True, nulls_last=True)
         .select(*RESOURCE, "cost", "share", "before", "change", "attribution")
     )
 
@@ -71,7 +71,7 @@ def resource_days(
         _rows(lake, dataset, currency, first, last)
         .group_by("day", pl.col("resource_name").alias("resource"))
         .agg(
-            cost=pl.col(f"{basis}_cost").sum(),
+            cost=known(pl.col(f"{basis}_cost")),
             provisional=provisional(dataset, as_of).any(),
         )
         .collect()
@@ -84,6 +84,7 @@ def _rows(lake: Lake, dataset: str, currency: str, first: date, last: date) -> p
     )
 
 
-def _first_day(lake: Lake, dataset: str) -> date:
+def first_day(lake: Lake, dataset: str) -> date:
+    """The first day of the bill; far away where there is none."""
     first = lake.scan(DAILY_COSTS).filter(pl.col("dataset") == dataset).select(pl.col("day").min()).collect().item()
     return first if isinstance(first, date) else date.max

@@ -16,13 +16,23 @@ import polars as pl
 
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import DAILY_COSTS
+from sagekeeper.core.types import CostNotion
 
 COST_EXPLORER = "cost-explorer"
 UNATTRIBUTED = "unattributed"
 OTHERS = "all others"
+REST = "everything else"
 PROVISIONAL_FOR = timedelta(hours=48)
 
-Basis = Literal["billed", "effective"]
+Basis = CostNotion
+NOTIONS: dict[Basis, str] = {
+    "billed": "What the invoice says: every charge, taxes included, credits deducted.",
+    "effective": "The same charges, with commitments (Savings Plans, reservations) spread over what used them.",
+    "contracted": "What was used at your negotiated prices, before commitments and credits.",
+    "list": "What was used at AWS's public on-demand prices: what it would cost without any discount.",
+}
+"""The four notions of cost (FOCUS 1.2: BilledCost, EffectiveCost, ContractedCost, ListCost), a sentence each."""
+
 Dimension = Literal["service", "usage_family", "owner", "account", "region", "charge_category"]
 
 CUBE_KEYS = (
@@ -38,8 +48,7 @@ CUBE_KEYS = (
 )
 CUBE: dict[str, pl.DataType] = {
     **{name: DAILY_COSTS.columns[name] for name in CUBE_KEYS},
-    "billed": pl.Float64(),
-    "effective": pl.Float64(),
+    **dict.fromkeys(NOTIONS, pl.Float64()),
     "provisional": pl.Boolean(),
 }
 
@@ -51,8 +60,11 @@ def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
         .filter((pl.col("dataset") == dataset) & (pl.col("day") <= as_of.date()))
         .group_by(CUBE_KEYS)
         .agg(
-            pl.col("billed_cost").sum().alias("billed"),
-            pl.col("effective_cost").sum().alias("effective"),
+            # Unknown for a part of it is unknown for all of it; `unknown_part` says how much that is.
+            *(
+                pl.when(pl.col(f"{name}_cost").is_not_null().all()).then(pl.col(f"{name}_cost").sum()).alias(name)
+                for name in NOTIONS
+            ),
             provisional(dataset, as_of).any().alias("provisional"),
         )
         .with_columns(pl.col("owner").fill_null(UNATTRIBUTED))
@@ -86,13 +98,23 @@ def between(cube: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
 
 
 def total(cube: pl.DataFrame, basis: Basis) -> float | None:
-    """The sum, or None where there is no bill at all."""
-    return None if cube.is_empty() else float(cube[basis].sum())
+    """The sum of what is known, or None where there is no bill at all, or none that knows this notion."""
+    return None if cube[basis].null_count() == cube.height else float(cube[basis].sum())
+
+
+def unknown_part(cube: pl.DataFrame, basis: Basis) -> float:
+    """Billed cost of what has no cost by this notion: `total` leaves it out."""
+    return float(cube.filter(pl.col(basis).is_null())["billed"].sum())
+
+
+def known(column: pl.Expr) -> pl.Expr:
+    """The sum of what is known; unknown where nothing is."""
+    return pl.when(column.is_not_null().any()).then(column.sum())
 
 
 def per_day(cube: pl.DataFrame, basis: Basis) -> pl.DataFrame:
     """[day, cost, provisional], one row per day of which there is a bill."""
-    return cube.group_by("day").agg(cost=pl.col(basis).sum(), provisional=pl.col("provisional").any()).sort("day")
+    return cube.group_by("day").agg(cost=known(pl.col(basis)), provisional=pl.col("provisional").any()).sort("day")
 
 
 def grouped(rows: pl.DataFrame, by: str, basis: str, most: int = 7) -> pl.DataFrame:
@@ -105,7 +127,7 @@ def grouped(rows: pl.DataFrame, by: str, basis: str, most: int = 7) -> pl.DataFr
         named.filter(pl.col("group") != UNATTRIBUTED)
         .group_by("group")
         .agg(pl.col(basis).sum().alias("sum"))
-        .sort(pl.col("sum").abs(), descending=True)
+        .sort(pl.col("sum").abs(), descending=True, nulls_last=True)
     )
     kept = ranked["group"].head(most).to_list() if ranked.height > most + 1 else ranked["group"].to_list()
     return (
@@ -113,7 +135,7 @@ def grouped(rows: pl.DataFrame, by: str, basis: str, most: int = 7) -> pl.DataFr
             group=pl.when(pl.col("group").is_in([*kept, UNATTRIBUTED])).then("group").otherwise(pl.lit(OTHERS))
         )
         .group_by("day", "group")
-        .agg(cost=pl.col(basis).sum(), provisional=pl.col("provisional").any())
+        .agg(cost=known(pl.col(basis)), provisional=pl.col("provisional").any())
         .sort("day", "group")
     )
 
@@ -126,18 +148,25 @@ def by_group(cube: pl.DataFrame, by: Dimension, basis: Basis, first: date, last:
     length = (last - first).days + 1
     earlier_first, earlier_last = first - timedelta(days=length), first - timedelta(days=1)
     name = pl.col(by).fill_null(UNATTRIBUTED).alias("group")
-    now = between(cube, first, last).group_by(name).agg(cost=pl.col(basis).sum())
-    known = not cube.is_empty() and cube["day"].min() <= earlier_first  # type: ignore[operator]
-    then = between(cube, earlier_first, earlier_last).group_by(name).agg(before=pl.col(basis).sum())
-    both = now.join(then, on="group", how="full", coalesce=True).with_columns(pl.col("cost").fill_null(0.0))
+    now = between(cube, first, last).group_by(name).agg(cost=known(pl.col(basis)), there=pl.lit(value=True))
+    reaches_back = not cube.is_empty() and cube["day"].min() <= earlier_first  # type: ignore[operator]
+    then = (
+        between(cube, earlier_first, earlier_last)
+        .group_by(name)
+        .agg(before=known(pl.col(basis)), was=pl.lit(value=True))
+    )
+    both = now.join(then, on="group", how="full", coalesce=True).with_columns(
+        # Not on the bill of a period: nothing, not unknown.
+        cost=pl.when("there").then("cost").otherwise(0.0),
+        before=pl.when("was").then("before").otherwise(0.0) if reaches_back else pl.lit(None, pl.Float64()),
+    )
     whole = float(both["cost"].sum())
     return (
         both.with_columns(
             share=pl.col("cost") / whole if whole else pl.lit(None, pl.Float64()),
-            before=pl.col("before").fill_null(0.0) if known else pl.lit(None, pl.Float64()),
+            change=pl.col("cost") - pl.col("before"),
         )
-        .with_columns(change=pl.col("cost") - pl.col("before"))
-        .sort(pl.col("cost").abs(), descending=True)
+        .sort(pl.col("cost").abs(), descending=True, nulls_last=True)
         .select("group", "cost", "share", "before", "change")
     )
 
@@ -147,7 +176,7 @@ def coarse(rows: pl.DataFrame, every: Literal["1d", "1mo"]) -> pl.DataFrame:
     return (
         rows.with_columns(pl.col("day").dt.truncate(every))
         .group_by("day", "group")
-        .agg(pl.col("cost").sum(), pl.col("provisional").any())
+        .agg(known(pl.col("cost")), pl.col("provisional").any())
         .sort("day", "group")
     )
 

@@ -1,0 +1,99 @@
+"""What endpoints, job families and pipelines cost: resources grouped by what people call them.
+
+In: `daily_costs` of one bill, for pipelines `jobs` too. Out: a table and the days of the largest, as of the cost
+cube. What is of no such subject is the row `REST`, what nobody could be given is `UNATTRIBUTED`: every sum is the
+bill's.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from sagekeeper.analyzers.job_families import family
+from sagekeeper.analyzers.unit_runs import PIPELINE
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.tables import DAILY_COSTS, JOBS
+from sagekeeper.reports.views.resources import first_day
+from sagekeeper.reports.views.spend import OTHERS, REST, UNATTRIBUTED, Basis, known, provisional
+
+Subject = Literal["endpoint", "job_family", "pipeline"]
+
+
+def by_subject(
+    lake: Lake, dataset: str, currency: str, basis: Basis, first: date, last: date, subject: Subject
+) -> pl.DataFrame:
+    """[group, cost, share, before, change], largest first, as `spend.by_group` has it."""
+    earlier = first - timedelta(days=(last - first).days + 1)
+    amount, now = pl.col(f"{basis}_cost"), pl.col("day") >= first
+    was = amount.filter(~now)
+    rows = (
+        _named(lake, dataset, currency, earlier, last, subject)
+        .group_by("group")
+        .agg(
+            cost=pl.when(now.any()).then(known(amount.filter(now))).otherwise(0.0),
+            before=pl.when(was.is_not_null().all()).then(was.sum()),
+        )
+        .collect()
+    )
+    whole = float(rows["cost"].sum())
+    reaches_back = first_day(lake, dataset) <= earlier
+    return (
+        rows.with_columns(
+            share=pl.col("cost") / whole if whole else pl.lit(None, pl.Float64()),
+            before=pl.col("before") if reaches_back else pl.lit(None, pl.Float64()),
+        )
+        .with_columns(change=pl.col("cost") - pl.col("before"))
+        .sort(
+            pl.col("group").is_in([REST, UNATTRIBUTED]), pl.col("cost").abs(), descending=[False, True], nulls_last=True
+        )
+        .select("group", "cost", "share", "before", "change")
+    )
+
+
+def subject_days(
+    lake: Lake,
+    dataset: str,
+    currency: str,
+    basis: Basis,
+    first: date,
+    last: date,
+    subject: Subject,
+    as_of: datetime,
+    largest: list[str],
+) -> pl.DataFrame:
+    """[day, group, cost, provisional] of the ``largest`` groups, all others in one; as `spend.grouped` has it."""
+    kept = pl.col("group").is_in([*largest, REST, UNATTRIBUTED])
+    return (
+        _named(lake, dataset, currency, first, last, subject)
+        .with_columns(group=pl.when(kept).then("group").otherwise(pl.lit(OTHERS)))
+        .group_by("day", "group")
+        .agg(cost=known(pl.col(f"{basis}_cost")), provisional=provisional(dataset, as_of).any())
+        .sort("day", "group")
+        .collect()
+    )
+
+
+def _named(lake: Lake, dataset: str, currency: str, first: date, last: date, subject: Subject) -> pl.LazyFrame:
+    rows = lake.scan(DAILY_COSTS).filter(
+        (pl.col("dataset") == dataset) & pl.col("day").is_between(first, last) & (pl.col("currency") == currency)
+    )
+    if subject == "pipeline":
+        started = lake.scan(JOBS).select(
+            "account",
+            "region",
+            resource_kind="kind",
+            resource_name="name",
+            group=pl.col("parent_arn").str.extract(PIPELINE),
+        )
+        rows = rows.join(started, on=["account", "region", "resource_kind", "resource_name"], how="left")
+    elif subject == "job_family":
+        rows = rows.with_columns(
+            group=pl.when(pl.col("resource_kind").str.ends_with("_job")).then(family("resource_name"))
+        )
+    else:
+        rows = rows.with_columns(group=pl.when(pl.col("resource_kind") == "endpoint").then("resource_name"))
+    nobody = pl.when(pl.col("resource_name").is_null()).then(pl.lit(UNATTRIBUTED)).otherwise(pl.lit(REST))
+    return rows.with_columns(group=pl.coalesce("group", nobody))
