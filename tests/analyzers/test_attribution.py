@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagekeeper.analyzers.attribution import AMOUNTS, attribute
+from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.core.tables import DAILY_COSTS
 
-TAGS = ("owner", "team")
+TAGS = OwnerRules(owner=("owner", "team"))
 
 
 def by_name(daily: pl.DataFrame) -> dict[str | None, float]:
@@ -102,6 +104,45 @@ def test_training_is_shared_by_billable_hours_and_a_job_over_midnight_by_its_hou
     assert by_name(daily.filter(pl.col("day") == date(2026, 11, 11))) == {"late": 1.0}
 
 
+def test_the_instance_count_of_a_day_is_the_one_that_was_seen_then(rows: SimpleNamespace) -> None:
+    # Four instances until the 15th, one since: on the 10th 96 h of its own and 24 h of the other.
+    before = rows.endpoint("shrunk", count=4, observed_on=date(2026, 11, 12))
+    since = rows.endpoint("shrunk", count=1, changed_at=datetime(2026, 11, 15, tzinfo=UTC))
+    line = rows.bill_line("USE1-Host:ml.m5.xlarge", 12.0, 120)
+    daily = attribute(rows.costs(line), rows.inventory(before, since, rows.endpoint("other")), rows.jobs(), TAGS)
+    assert by_name(daily) == {"shrunk": 9.6, "other": 2.4}
+
+
+def test_instances_that_run_count_before_those_that_were_asked_for_at_first(rows: SimpleNamespace) -> None:
+    document = json.loads(rows.endpoint("scaled", count=1)["config"])
+    document["ProductionVariants"][0]["CurrentInstanceCount"] = 3
+    scaled = rows.endpoint("scaled", config=json.dumps(document))
+    line = rows.bill_line("USE1-Host:ml.m5.xlarge", 8.0, 96)
+    daily = attribute(rows.costs(line), rows.inventory(scaled, rows.endpoint("other")), rows.jobs(), TAGS)
+    assert by_name(daily) == {"scaled": 6.0, "other": 2.0}
+
+
+def test_a_warm_pool_is_its_jobs_that_kept_it(rows: SimpleNamespace) -> None:
+    # One hour of training, then two hours of waiting for a next job that did not come.
+    kept = '{"WarmPoolStatus": {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 7200}}'
+    job = rows.job("patient", "ml.m5.xlarge", datetime(2026, 11, 10, 3, tzinfo=UTC), 60, config=kept)
+    lines = rows.bill_line("USE1-Train:ml.m5.xlarge", 0.2, 1), rows.bill_line("USE1-WarmPool:ml.m5.xlarge", 0.4, 2)
+    daily = attribute(rows.costs(*lines), rows.inventory(), rows.jobs(job), TAGS)
+    assert daily.sort("usage_family").select("usage_family", "resource_name", "billed_cost").rows() == [
+        ("training", "patient", 0.2),
+        ("warm_pool", "patient", 0.4),
+    ]
+
+
+def test_studio_hours_are_the_apps_that_run(rows: SimpleNamespace) -> None:
+    config = '{"ResourceSpec": {"InstanceType": "ml.t3.medium"}, "UserProfileName": "ana", "DomainId": "d-1"}'
+    app = rows.endpoint("d-1/ana/JupyterLab/default", kind="studio_app", config=config, arn=rows.arn("app", "x"))
+    line = rows.bill_line("USE1-Studio:JupyterLab-ml.t3.medium", 1.2, 24)
+    row = attribute(rows.costs(line), rows.inventory(app), rows.jobs(), TAGS).row(0, named=True)
+    assert (row["resource_name"], row["attribution"]) == ("d-1/ana/JupyterLab/default", "derived")
+    assert (row["owner"], row["owner_basis"]) == ("ana", "user profile name")
+
+
 def test_a_stopped_notebook_takes_no_hours(rows: SimpleNamespace) -> None:
     def notebook(name: str, status: str) -> dict[str, Any]:
         document = '{"InstanceType": "ml.t3.medium"}'
@@ -183,7 +224,7 @@ LINES = st.lists(
 
 
 @given(lines=LINES, endpoints=st.integers(0, 3), minutes=st.floats(1, 4000))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_sum_of_every_bill_day_account_and_currency_is_kept_in_each_of_the_four_costs(
     rows: SimpleNamespace, lines: list[dict[str, Any]], endpoints: int, minutes: float
 ) -> None:

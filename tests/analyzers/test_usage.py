@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from sagekeeper.analyzers.attribution import attribute
+from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.analyzers.usage import AROUND, KEY, SAGEMAKER, UNKNOWN, with_usage
 
 BILL = Path(__file__).parents[3] / "shared" / "data" / "billing" / "sagemaker_bill" / "lines.csv"
@@ -164,10 +165,12 @@ def test_the_bill_that_aws_published_is_given_to_families_line_by_line_with_noth
     )
     for line in told_lines.iter_rows(named=True):
         (expected,) = {family for words, family in FAMILIES.items() if words in line["description"]}
-        daily = attribute(costs.filter(pl.col("ChargeDescription") == line["description"]), *nothing(rows), ("owner",))
+        daily = attribute(
+            costs.filter(pl.col("ChargeDescription") == line["description"]), *nothing(rows), OwnerRules()
+        )
         assert daily["usage_family"].to_list() == [expected], line["description"]
         assert daily["billed_cost"].to_list() == [line["usd"]]
-    whole = attribute(costs, *nothing(rows), ("owner",))
+    whole = attribute(costs, *nothing(rows), OwnerRules())
     by_family = dict(whole.group_by("usage_family").agg(pl.col("billed_cost").sum().round(2)).iter_rows())
     assert UNKNOWN not in by_family
     ours = {family: cost for family, cost in by_family.items() if family != "systems_manager"}

@@ -15,7 +15,7 @@ from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY
 from sagekeeper.service.daily_costs import refresh_daily_costs
-from sagekeeper.service.facts import inventory_ever, latest_inventory
+from sagekeeper.service.facts import inventory_ever, inventory_states, latest_inventory
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 OLD, RECENT = date(2026, 3, 2), date(2026, 11, 18)
@@ -148,3 +148,14 @@ def test_what_the_newest_look_did_not_find_is_gone_but_stays_known_for_old_bills
         ("fraud", first, date(2026, 11, 17)),
         ("fraud", again, date(2026, 11, 19)),
     ]
+
+
+def test_of_a_long_history_only_the_looks_are_read_that_saw_something_new(lake: Lake) -> None:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    for on, tags in ((1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "a"), (6, "a")):
+        day = date(2026, 11, on)
+        seen(lake, day, ("fraud", made))
+        rows = lake.scan(INVENTORY).filter(pl.col("observed_on") == day).collect().with_columns(tags=pl.lit(tags))
+        lake.replace(INVENTORY, rows, Scope(equals={"observed_on": day}))
+    found = inventory_states(lake, date(2026, 11, 20)).select("observed_on", "tags").rows()
+    assert [(day.day, tags) for day, tags in found] == [(1, "a"), (3, "b"), (5, "a"), (6, "a")]

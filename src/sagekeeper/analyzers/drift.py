@@ -19,9 +19,9 @@ import datasketches
 import polars as pl
 from pydantic import Field
 
-from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, missing_shift, value_shift
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
+from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.clock import day_start
 from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, ResourceRef, Series, Severity, fingerprint
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.facts import Facts
+from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.types import ResourceRef
 
 VARIANT = pl.Struct(

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
-from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
+from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.types import Evidence, Figure, Finding, ResourceRef, Series, fingerprint
 
 KEY = ["account", "region", "endpoint", "schedule"]

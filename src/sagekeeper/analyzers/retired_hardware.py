@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
-from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.endpoints import standing
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.job_families import family
 from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs
+from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import Component, Price, PriceBook
 from sagekeeper.core.types import Evidence, Figure, Finding, ResourceRef, Severity, fingerprint

@@ -58,6 +58,27 @@ class Collect(BaseModel):
     own_cost_limit_usd_per_day: Decimal = Field(Decimal("5"), description="stop collecting above this own cost")
 
 
+Fallback = Literal["endpoint_config", "model", "endpoint", "parent", "execution_role", "user_profile"]
+
+
+class Ownership(BaseModel):
+    """Whose cost is whose, where a resource's own owner tag does not say, and how names are spelled."""
+
+    team_tags: list[str] = Field(["team", "squad"], description="tags that name the team, first wins")
+    project_tags: list[str] = Field(["project", "application"], description="tags that name the project, first wins")
+    any_case: bool = Field(True, description="owner, Owner and OWNER are one tag")
+    fold_names: bool = Field(
+        False, description="names that differ only in case, spaces, '-' and '_' are one, written small with '-'"
+    )
+    same: dict[str, list[str]] = Field({}, description="a name and its other spellings: risk = ['Risk & Fraud']")
+    roles: dict[str, str] = Field({}, description="execution roles by name, and whose they are")
+    user_profile_names: bool = Field(True, description="a Studio user profile without tags is an owner by its name")
+    fallbacks: list[Fallback] = Field(
+        ["endpoint_config", "model", "endpoint", "parent", "execution_role", "user_profile"],
+        description="where to look on, in this order, for what has no owner of its own",
+    )
+
+
 class Budget(BaseModel):
     """A monthly budget and who is told when it is, or will be, exceeded."""
 
@@ -112,6 +133,7 @@ class Settings(BaseSettings):
     clock_url: str | None = Field(None, description="where to ask for the time; None: the machine's clock")
     dashboard_url: str = "http://localhost:8501"
     owner_tags: list[str] = Field(["owner", "Owner", "team"], description="tags that name the owner, first wins")
+    ownership: Ownership = Ownership()
     aws: Aws = Aws()
     collect: Collect = Collect()
     budgets: list[Budget] = []

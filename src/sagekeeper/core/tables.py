@@ -100,6 +100,13 @@ DAILY_COSTS = Table(
         "estimated": pl.Boolean(),
         "list_cost": pl.Float64(),
         "contracted_cost": pl.Float64(),
+        "team": pl.String(),
+        "project": pl.String(),
+        "owner_basis": pl.String(),  # which rule named the owner: "endpoint tag owner", "bill tag team", "execution role name"
+        "parent_kind": pl.String(),  # pipeline, monitoring_schedule, hyper_parameter_tuning_job, auto_ml_job: the uppermost
+        "parent_name": pl.String(),
+        "parent_arn": pl.String(),
+        "split_rule": pl.String(),  # which split of shared cost gave this row to its owner; null: none did
     },
     keys=(
         "day",
@@ -115,6 +122,11 @@ DAILY_COSTS = Table(
         "owner",
         "attribution",
         "currency",
+        "team",
+        "project",
+        "owner_basis",
+        "parent_arn",
+        "split_rule",
     ),
     partition=("dataset", "day"),
 )

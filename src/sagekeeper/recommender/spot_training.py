@@ -16,9 +16,9 @@ import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers import job_families
-from sagekeeper.analyzers.attribution import owner
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
+from sagekeeper.analyzers.owners import owner
 from sagekeeper.analyzers.price_evidence import price_figures
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.types import (

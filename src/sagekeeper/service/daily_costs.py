@@ -17,12 +17,13 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.attribution import VERSION, attribute
+from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, JOBS
-from sagekeeper.service.facts import inventory_ever
+from sagekeeper.service.facts import inventory_states
 
 UNSETTLED_DAYS = 45
 """How long jobs and inventory may still move a day's attribution; also how late AWS restates (a month's close and a bit)."""
@@ -34,10 +35,10 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
     due, observed_upto = _due_days(lake, ledger, rules, as_of)
     if due.is_empty():
         return 0
-    inventory, jobs = inventory_ever(lake, as_of.date()), lake.scan(JOBS).collect()
+    inventory, jobs = inventory_states(lake, as_of.date()), lake.scan(JOBS).collect()
     changed = 0
     for (dataset, _), days in due.group_by("dataset", pl.col("day").dt.truncate("1mo"), maintain_order=True):
-        changed += _refresh(lake, str(dataset), days["day"].to_list(), inventory, jobs, tuple(settings.owner_tags))
+        changed += _refresh(lake, str(dataset), days["day"].to_list(), inventory, jobs, OwnerRules.of(settings))
     if observed_upto is not None:
         with ledger.session() as session:
             set_watermark(session, "attribution", "*", rules, observed_upto, as_of)
@@ -46,7 +47,7 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
 
 def rules_of(settings: Settings) -> str:
     """By which rules days are attributed, as a short name: another one when a setting or the code's `VERSION` differs."""
-    told = json.dumps([VERSION, settings.owner_tags])
+    told = json.dumps([VERSION, settings.owner_tags, settings.ownership.model_dump()])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -75,10 +76,10 @@ def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[
 
 
 def _refresh(
-    lake: Lake, dataset: str, days: list[date], inventory: pl.DataFrame, jobs: pl.DataFrame, owner_tags: tuple[str, ...]
+    lake: Lake, dataset: str, days: list[date], inventory: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules
 ) -> int:
     on_bill = (pl.col("x_Dataset") == dataset) & pl.col("x_ChargeDate").is_in(days)
-    wanted = attribute(lake.scan(COSTS).filter(on_bill).collect(), inventory, jobs, owner_tags)
+    wanted = attribute(lake.scan(COSTS).filter(on_bill).collect(), inventory, jobs, rules)
     there = lake.scan(DAILY_COSTS).filter((pl.col("dataset") == dataset) & pl.col("day").is_in(days)).collect()
     differing = _differing_days(there, wanted)
     for first, last in _stretches(differing):

@@ -1,0 +1,267 @@
+"""Whose a resource is, on each day: owner, team and project by the tags it had then, or by those of what it belongs to.
+
+In: (resource, day) pairs; observations of the inventory (`INVENTORY` rows, any number per resource); `JOBS`; `OwnerRules`. Out:
+owner, team, project and the words for the rule that decided.
+
+A resource's own tags come first; then, in the order of ``fallbacks``, those of its endpoint configuration, its model, the
+endpoint it is part of, its parent (pipeline, schedule, tuning job), its execution role, and the user profile that made it, each
+followed further by the same rule. Tags are those last seen on or before that day; of a day before the first look, the first
+that were seen. So a resource that was deleted since is still its owner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from sagekeeper.core.settings import Fallback, Settings
+
+FALLBACKS: tuple[Fallback, ...] = ("endpoint_config", "model", "endpoint", "parent", "execution_role", "user_profile")
+FARTHEST = 5
+"""Job, schedule, endpoint, model, role: no chain is longer."""
+USER_PROFILE_TAG = "sagemaker:user-profile-arn"
+"""Studio puts it on what a person makes there."""
+REFERENCES = pl.Struct(
+    {
+        "EndpointConfigName": pl.String(),
+        "EndpointName": pl.String(),
+        "ModelName": pl.String(),
+        "RoleArn": pl.String(),
+        "ExecutionRoleArn": pl.String(),
+        "DomainId": pl.String(),
+        "UserProfileName": pl.String(),
+        "SpaceName": pl.String(),
+        "OwnershipSettings": pl.Struct({"OwnerUserProfileName": pl.String()}),
+        "ProductionVariants": pl.List(pl.Struct({"ModelName": pl.String()})),
+        "Specification": pl.Struct({"ModelName": pl.String()}),
+    }
+)
+NAMES = ("owner", "team", "project")
+ALWAYS = date(1, 1, 1)
+
+
+@dataclass(frozen=True)
+class OwnerRules:
+    """Which tags name whom, in order, and how names are spelled. ``same``: name -> other spellings of it."""
+
+    owner: tuple[str, ...] = ("owner", "Owner", "team")
+    team: tuple[str, ...] = ("team",)
+    project: tuple[str, ...] = ("project",)
+    any_case: bool = True
+    fold_names: bool = False
+    same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    user_profile_names: bool = True
+    fallbacks: tuple[Fallback, ...] = FALLBACKS
+
+    @classmethod
+    def of(cls, settings: Settings) -> OwnerRules:
+        """As the settings say."""
+        told = settings.ownership
+        return cls(
+            owner=tuple(settings.owner_tags),
+            team=tuple(told.team_tags),
+            project=tuple(told.project_tags),
+            any_case=told.any_case,
+            fold_names=told.fold_names,
+            same={name: tuple(others) for name, others in told.same.items()},
+            roles=told.roles,
+            user_profile_names=told.user_profile_names,
+            fallbacks=tuple(told.fallbacks),
+        )
+
+    def keys(self, of: str) -> tuple[str, ...]:
+        """Tag keys of an owner, a team or a project as they may be spelled."""
+        return spellings(getattr(self, of)) if self.any_case else getattr(self, of)
+
+
+def spellings(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """``keys`` as written, in lower case, capitalised and in upper case: owner, Owner, OWNER."""
+    return tuple(dict.fromkeys(one for key in keys for one in (key, key.lower(), key.capitalize(), key.upper())))
+
+
+def owner(tags: str, owner_tags: tuple[str, ...]) -> pl.Expr:
+    """The first of ``owner_tags`` that the JSON object in column ``tags`` has, or null."""
+    return pl.coalesce(*(_tag(tags, key) for key in _askable(owner_tags)), pl.lit(None, dtype=pl.String))
+
+
+def named_by(tags: str, keys: tuple[str, ...]) -> pl.Expr:
+    """Which of ``keys`` that was."""
+    found = (pl.when(_tag(tags, key).is_not_null()).then(pl.lit(key)) for key in _askable(keys))
+    return pl.coalesce(*found, pl.lit(None, dtype=pl.String))
+
+
+def spelled(name: pl.Expr, rules: OwnerRules) -> pl.Expr:
+    """A name as the rules spell it."""
+    one_of = {_plain(other): known for known, others in rules.same.items() for other in (known, *others)}
+    if not rules.fold_names:
+        exact = {other: known for known, others in rules.same.items() for other in others}
+        return name.replace(exact) if exact else name
+    address = name.str.contains("@", literal=True)
+    lower = name.str.strip_chars().str.to_lowercase()
+    folded = pl.when(address).then(lower).otherwise(lower.str.replace_all(r"[\s_-]+", "-"))
+    return folded.replace(one_of) if one_of else folded
+
+
+def whose(
+    asked: pl.DataFrame, observations: pl.DataFrame, jobs: pl.DataFrame, links: pl.DataFrame, rules: OwnerRules
+) -> pl.DataFrame:
+    """[key, day, owner, team, project, basis] and the last four with ``own_`` before: of every pair in ``asked`` [key, day].
+
+    ``key`` is an ARN in lower case; ``links`` are `parents`. ``own_...`` is what the resource's own tags say.
+    """
+    states = _states(asked, observations, jobs, rules)
+    pairs = asked.select("key", "day").unique().with_columns(node="key", path=pl.lit(""), kind=pl.lit(None, pl.String))
+    edges = _edges(states, links, rules)
+    walked = _stood(pairs.with_columns(arn="node"), states)
+    seen = [walked]
+    for _ in range(FARTHEST):
+        onward = walked.filter(pl.any_horizontal(pl.col(*NAMES).is_null()) & pl.col("state").is_not_null())
+        nodes = onward.select("key", "day", "path", "state").join(edges, on="state", how="inner")
+        if nodes.is_empty():
+            break
+        reached = nodes.select(
+            "key",
+            "day",
+            "arn",
+            node=pl.col("arn").str.to_lowercase(),
+            path=pl.col("path") + pl.col("step"),
+            kind="target_kind",
+        )
+        walked = _stood(reached, states)
+        seen.append(walked)
+    told = _by_name(pl.concat(seen, how="diagonal"), rules)
+    basis = pl.concat_str(pl.col("kind").str.replace_all("_", " "), pl.lit(" "), pl.col("named_by"))
+    own = pl.col("path") == ""
+    # Paths sort as the chain is followed: the resource itself, its configuration, what that leads to, its model ...
+    return (
+        told.with_columns(
+            *(spelled(pl.col(name), rules) for name in NAMES),
+            basis=pl.when(pl.col("owner").is_not_null()).then(basis),
+        )
+        .sort("key", "day", "path", "node")
+        .group_by("key", "day", maintain_order=True)
+        .agg(
+            *(pl.col(name).drop_nulls().first() for name in (*NAMES, "basis")),
+            *(pl.col(name).filter(own).first().alias(f"own_{name}") for name in (*NAMES, "basis")),
+        )
+    )
+
+
+def _states(asked: pl.DataFrame, observations: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
+    """What each resource said of itself, since when: [state, key, arn, since, kind, tags, config, *NAMES, named_by]."""
+    columns = ["arn", "kind", "tags", "config", "since"]
+    things = pl.concat(
+        [
+            observations.with_columns(since="observed_on").select(columns),
+            jobs.with_columns(since=pl.lit(ALWAYS)).select(columns),
+        ]
+    )
+    # A Studio app that was never looked at still says in its ARN whose it was.
+    apps = asked.filter(pl.col("key").str.contains(":app/")).select(
+        arn="key", kind=pl.lit("app"), tags=pl.lit("{}"), config=pl.lit("{}"), since=pl.lit(ALWAYS)
+    )
+    named = things.filter(pl.col("arn").is_not_null() & (pl.col("arn") != "")).with_columns(
+        key=pl.col("arn").str.to_lowercase()
+    )
+    unseen = apps.unique("arn").join(named, left_on="arn", right_on="key", how="anti").with_columns(key="arn")
+    states = pl.concat([named, unseen.select(named.columns)]).sort("key", "since")
+    first = (pl.col("key") != pl.col("key").shift()).fill_null(True)
+    return states.with_columns(
+        pl.int_range(pl.len()).alias("state"),
+        since=pl.when(first).then(pl.lit(ALWAYS)).otherwise("since"),
+        **{name: owner("tags", rules.keys(name)) for name in NAMES},
+        named_by=pl.lit("tag ") + named_by("tags", rules.keys("owner")),
+    )
+
+
+def _stood(pairs: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """Each pair with the state that its node was in on that day; what is not known has none."""
+    known = states.select("state", "since", *NAMES, "named_by", node="key", its_kind="kind").sort("since")
+    return (
+        pairs.sort("day")
+        .join_asof(known, left_on="day", right_on="since", by="node", strategy="backward", check_sortedness=False)
+        .with_columns(kind=pl.coalesce("its_kind", "kind"))
+        .drop("its_kind", "since")
+    )
+
+
+def _edges(states: pl.DataFrame, links: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
+    """[state, step, arn, target_kind]: where the search for an owner goes on from a state; ``step`` sorts by ``fallbacks``."""
+    order = {kind: str(number) for number, kind in enumerate(rules.fallbacks)}
+    told = states.with_columns(pl.col("config").str.json_decode(REFERENCES).struct.unnest())
+    place = pl.col("arn").str.extract(r"(?i)^(arn:[\w-]+:sagemaker:[^:]*:\d*:)", 1)
+    several = told.explode("ProductionVariants").with_columns(of=pl.col("ProductionVariants").struct.field("ModelName"))
+    model = pl.coalesce("ModelName", pl.col("Specification").struct.field("ModelName"))
+    inside = pl.col("arn").str.extract("(?i):app/([^/]+/[^/]+)/", 1)
+    known = states.select(node="key", known="arn").unique("node")
+    # An app's ARN names a user profile or a space: it is the one that is known.
+    inside_one = (
+        pl.concat(
+            told.select("state", node=(place + kind + inside).str.to_lowercase())
+            for kind in ("user-profile/", "space/")
+        )
+        .join(known, on="node", how="inner")
+        .select("state", arn="known")
+    )
+    domain, owner_of_space = pl.col("DomainId") + "/", pl.col("OwnershipSettings").struct.field("OwnerUserProfileName")
+    found: list[tuple[Fallback, pl.DataFrame]] = [
+        ("endpoint_config", told.select("state", arn=place + "endpoint-config/" + pl.col("EndpointConfigName"))),
+        ("model", told.select("state", arn=place + "model/" + model)),
+        ("model", several.select("state", arn=place + "model/" + pl.col("of"))),
+        ("endpoint", told.select("state", arn=place + "endpoint/" + pl.col("EndpointName"))),
+        ("parent", states.join(links, on="key").select("state", arn="parent_arn")),
+        ("execution_role", told.select("state", arn=pl.coalesce("RoleArn", "ExecutionRoleArn"))),
+        ("user_profile", told.select("state", arn=_tag("tags", USER_PROFILE_TAG))),
+        ("user_profile", told.select("state", arn=place + "user-profile/" + domain + pl.col("UserProfileName"))),
+        ("user_profile", told.select("state", arn=place + "user-profile/" + domain + owner_of_space)),
+        ("user_profile", told.select("state", arn=place + "space/" + domain + pl.col("SpaceName"))),
+        ("user_profile", inside_one),
+    ]
+    return (
+        pl.concat(
+            frame.with_columns(target_kind=pl.lit(kind), step=pl.lit(order[kind]))
+            for kind, frame in found
+            if kind in order
+        )
+        .filter(pl.col("arn").is_not_null())
+        .join(states.select("state", own="key"), on="state")
+        .filter(pl.col("arn").str.to_lowercase() != pl.col("own"))
+        .unique(["state", "step", "arn"])
+        .drop("own")
+    )
+
+
+def _by_name(walked: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
+    """A role or a user profile without tags may still tell whose it is, by its name."""
+    last = pl.col("arn").str.extract(r"([^/]+)$", 1)
+    roles = {name.lower(): who for name, who in rules.roles.items()}
+    role = pl.when(pl.col("kind") == "execution_role").then(
+        last.str.to_lowercase().replace_strict(roles, default=None, return_dtype=pl.String)
+    )
+    is_profile = (pl.col("kind") == "user_profile") & pl.col("node").str.contains(":user-profile/")
+    profile = pl.when(is_profile & rules.user_profile_names).then(last)
+    name = pl.coalesce(role, profile)
+    return walked.with_columns(
+        named_by=pl.when(pl.col("owner").is_null() & name.is_not_null()).then(pl.lit("name")).otherwise("named_by"),
+        owner=pl.coalesce("owner", name),
+    )
+
+
+def _tag(tags: str, key: str) -> pl.Expr:
+    return pl.col(tags).str.json_path_match(f"$['{key}']")
+
+
+def _askable(keys: tuple[str, ...]) -> list[str]:
+    """A quote in a key would end the path to it."""
+    return [key for key in keys if "'" not in key and "\\" not in key]
+
+
+def _plain(name: str) -> str:
+    lower = name.strip().lower()
+    return (
+        lower if "@" in lower else "-".join(part for part in lower.replace("_", " ").replace("-", " ").split() if part)
+    )
