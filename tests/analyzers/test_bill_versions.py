@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagekeeper.analyzers.bill_versions import as_seen, moved, versions
@@ -70,6 +70,7 @@ readings = st.lists(
 
 
 @given(readings)
+@settings(deadline=None)
 def test_every_reading_can_be_seen_again(history: list[dict[str, float]]) -> None:
     kept = BILL_VERSIONS.empty()
     for number, reading in enumerate(history):
@@ -80,6 +81,7 @@ def test_every_reading_can_be_seen_again(history: list[dict[str, float]]) -> Non
 
 
 @given(readings)
+@settings(deadline=None)
 def test_what_moved_is_the_difference_of_the_totals(history: list[dict[str, float]]) -> None:
     kept = BILL_VERSIONS.empty()
     for number, reading in enumerate(history):
