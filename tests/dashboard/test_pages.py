@@ -74,6 +74,15 @@ def test_overview_says_spend_forecast_savings_and_what_to_do_first(page, sample)
     assert "model\\_monitor" in test.error[0].value and "ml\\-platform" in test.error[0].value
 
 
+def test_a_finding_shows_what_it_rests_on_with_unit_and_basis(page, sample) -> None:
+    overspend = next(item for item in sample.findings() if item.kind == "overspend")
+    test = page("overview").button(key=f"why-{overspend.fingerprint}").click().run()
+    assert not test.exception
+    said = words(test).replace("\\", "")
+    assert overspend.explanation in said
+    assert "$2,635.73 per month of 730 hours, billed cost" in said and "cost per day, USD/day" in said
+
+
 def test_costs_of_a_month_equal_the_bill_and_name_what_nobody_could_be_given(page, sample) -> None:
     test = page("costs")
     choice(test, "Period").set_value("Last month")
@@ -183,12 +192,25 @@ def test_hostile_names_are_never_markup_on_any_page(page) -> None:
             assert not MARKUP.search(item.value), (name, item.value)
 
 
-@pytest.mark.parametrize("name", ["overview", "costs", "reconciliation", "models", "recommendations", "activity"])
-def test_empty_house_says_what_to_run(page, surroundings, tmp_path, monkeypatch, name) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *((name, "No data yet") for name in ("overview", "costs", "reconciliation", "models")),
+        ("recommendations", "Nothing to propose"),
+    ],
+)
+def test_empty_house_says_what_to_run(page, surroundings, tmp_path, monkeypatch, name, said) -> None:
     monkeypatch.setenv("SAGEKEEPER_DATA_DIR", str(tmp_path / "nothing"))
     test = page(name)
     assert not test.exception
-    assert "No data yet" in words(test) and test.code[0].value.startswith("sagekeeper ")
+    assert said in words(test) and test.code[0].value.startswith("sagekeeper ")
+
+
+def test_activity_of_an_empty_house_says_where_changes_come_from(page, surroundings, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SAGEKEEPER_DATA_DIR", str(tmp_path / "nothing"))
+    test = page("activity")
+    assert not test.exception
+    assert "Nothing was changed yet" in words(test) and "Apply a recommendation" in words(test)
 
 
 def test_clock_that_is_gone_is_said_and_the_newest_data_speaks(page, monkeypatch) -> None:

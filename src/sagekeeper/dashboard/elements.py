@@ -15,7 +15,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from sagekeeper.core.types import Evidence, Figure, Gate
+from sagekeeper.core.types import Evidence, Figure, Finding, Gate
 from sagekeeper.dashboard import look
 from sagekeeper.dashboard.opened import moment, opened
 from sagekeeper.reports import charts
@@ -91,10 +91,10 @@ def card(key: str, headline: str, title: str, small: str, chosen: bool) -> bool:
     return clicked
 
 
-def empty(what: str, command: str = "sagekeeper collect") -> None:
+def empty(what: str, command: str = "sagekeeper collect", headline: str = "No data yet") -> None:
     """Nothing there yet, and what to do about it."""
     with st.container(border=True, horizontal_alignment="center", gap="small"):
-        st.markdown("### :material/inbox: No data yet", width="content")
+        st.markdown(f"### :material/inbox: {headline}", width="content")
         st.markdown(f"{what} Run", width="content")
         st.code(command, language=None, width="content")
 
@@ -138,6 +138,16 @@ def evidence(item: Evidence, key: str) -> None:
     for number, series in enumerate(item.series[:3]):
         st.caption(say.in_markdown(f"{series.name}, {series.unit}"))
         chart(charts.evidence(series), f"{key}-{number}", f"{series.name} over time")
+
+
+def finding(item: Finding) -> None:
+    """What was found, in words: how bad, since when, what it costs, what is not known."""
+    since = f"since {say.short_day(item.first_seen)}"
+    colour = SEVERITY_COLOURS[item.severity]
+    st.markdown(f":{colour}-badge[{item.severity}] **{say.in_markdown(item.title)}** :gray[{since}]")
+    st.markdown(say.in_markdown(item.explanation))
+    for unknown in item.unknowns:
+        st.markdown(f":gray[:material/help:] Not known: {say.in_markdown(unknown)}")
 
 
 def gates(items: list[Gate]) -> None:

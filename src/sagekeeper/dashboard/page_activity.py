@@ -39,7 +39,7 @@ def show() -> None:
 def _all() -> None:
     done = look.activities()
     if not done:
-        elements.empty("Nothing was asked for so far.", "sagekeeper recommend")
+        _nothing_yet()
         _audit()
         return
     left, right = st.columns([4, 7], gap="medium")
@@ -50,6 +50,16 @@ def _all() -> None:
     with right:
         _detail(chosen)
     _audit()
+
+
+def _nothing_yet() -> None:
+    with st.container(border=True, horizontal_alignment="center", gap="small"):
+        st.markdown("### :material/inbox: Nothing was changed yet", width="content")
+        st.markdown(
+            "Apply a recommendation: here you follow it call by call, see the saving on the bill, and can take it back.",
+            width="content",
+        )
+        elements.link("recommendations", "Open recommendations", "to-recommendations")
 
 
 def _list(done: list[Activity], chosen: Activity) -> None:

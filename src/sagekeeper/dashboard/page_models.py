@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from sagekeeper.core.types import Finding
 from sagekeeper.dashboard import elements, look
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
@@ -78,7 +77,7 @@ def _detail(line: ModelLine) -> None:
             )
         )
         for item in found[:3]:
-            _finding(item)
+            elements.finding(item)
         if not found:
             steady = line.with_baseline and line.features
             st.markdown(
@@ -117,15 +116,6 @@ def _why_unknown(line: ModelLine) -> str:
     if not line.features:
         return "nothing was captured."
     return "there is no baseline to compare with."
-
-
-def _finding(item: Finding) -> None:
-    since = f"since {say.short_day(item.first_seen)}"
-    colour = elements.SEVERITY_COLOURS[item.severity]
-    st.markdown(f":{colour}-badge[{item.severity}] **{say.in_markdown(item.title)}** :gray[{since}]")
-    st.markdown(say.in_markdown(item.explanation))
-    for unknown in item.unknowns:
-        st.markdown(f":gray[:material/help: Not known: {say.in_markdown(unknown)}]")
 
 
 def _feature(now: FeatureNow) -> None:

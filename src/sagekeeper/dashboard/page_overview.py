@@ -14,7 +14,8 @@ from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.views.budgets import BudgetState
-from sagekeeper.reports.views.overview import Overview, Todo
+from sagekeeper.reports.views.findings import FindingLine
+from sagekeeper.reports.views.overview import Overview, Todo, Where
 
 _LINKS = {
     "costs": "Open costs",
@@ -23,6 +24,14 @@ _LINKS = {
     "activity": "Open activity",
 }
 _QUERY = {"models": "endpoint", "recommendations": "rec", "activity": "action"}
+_WHERE: dict[str, Where] = {
+    "idle_endpoint": "recommendations",
+    "feature_drift": "models",
+    "monitor_violation": "models",
+    "overspend": "costs",
+    "unattributed_cost": "costs",
+}
+"""Where something can be done about a kind of finding. A proposal about an idle endpoint has the finding's fingerprint."""
 MOST_FINDINGS = 8
 
 
@@ -169,31 +178,46 @@ def _wrong(seen: Overview) -> None:
         st.markdown(":green[:material/check_circle:] No open findings.")
         return
     shown = seen.findings[:MOST_FINDINGS]
-    st.dataframe(
-        {
-            "Severity": [item.severity for item in shown],
-            "Kind": [item.kind_in_words for item in shown],
-            "What": [say.plain(item.title) for item in shown],
-            "Per month": [
-                say.money(item.impact_per_month, item.currency) if item.impact_per_month is not None else ""
-                for item in shown
-            ],
-            "Owner": [say.plain(item.owner or "") for item in shown],
-            "Since": [say.short_day(item.first_seen) for item in shown],
-        },
-        hide_index=True,
-        height="content",
-        column_config={
-            "Severity": st.column_config.TextColumn(width=80),
-            "Kind": st.column_config.TextColumn(width=130),
-            "What": st.column_config.TextColumn(width=400),
-            "Per month": st.column_config.TextColumn(width=105, alignment="right"),
-            "Owner": st.column_config.TextColumn(width=175),
-            "Since": st.column_config.TextColumn(width=70),
-        },
-    )
+    with st.container(border=True, gap="xsmall"):
+        for item in shown:
+            _finding_line(item)
     if len(seen.findings) > len(shown):
         st.caption(f"The {len(shown)} dearest of {say.count(len(seen.findings), 'open finding')}.")
+
+
+def _finding_line(item: FindingLine) -> None:
+    what, cost, whose, why = st.columns([10, 3, 8, 2], gap="small", vertical_alignment="center")
+    colour = elements.SEVERITY_COLOURS[item.severity]
+    what.markdown(f":{colour}-badge[{item.severity}] {say.in_markdown(item.title)}")
+    if item.impact_per_month is not None:
+        cost.markdown(f"**{say.in_markdown(say.money(item.impact_per_month, item.currency))}** / month")
+    since = f"{item.kind_in_words}, since {say.short_day(item.first_seen)}"
+    whose.caption(say.in_markdown(f"{since}, {item.owner}" if item.owner else since))
+    if why.button("Why?", key=f"why-{item.fingerprint}", type="tertiary"):
+        _evidence(item)
+
+
+@st.dialog("What was found", width="large")
+def _evidence(line: FindingLine) -> None:
+    found = look.finding(line.fingerprint)
+    if found is None:
+        st.caption("It is not known any more.")
+        return
+    elements.finding(found)
+    told = [f"Account {found.subject.account}, {found.subject.region}" if found.subject.region else ""]
+    if found.impact_per_month is not None:
+        amount = say.money(found.impact_per_month, found.currency)
+        told.append(f"{amount} per month of 730 hours, {found.basis or 'unknown'} cost, {found.certainty}")
+    if found.completeness is not None:
+        told.append(f"{found.completeness.found:,} of {found.completeness.expected:,} points found")
+    st.caption(say.in_markdown(". ".join(part for part in told if part) + "."))
+    elements.evidence(found.evidence, f"why-{found.fingerprint}")
+    where = _WHERE.get(found.kind)
+    if where == "recommendations" and look.proposal(found.fingerprint) is None:
+        st.caption("Nothing is proposed for it.")
+    elif where is not None:
+        key = found.subject.name if where == "models" else found.fingerprint
+        elements.link(where, _LINKS[where], "why-link", _QUERY.get(where), key)
 
 
 def _trust(seen: Overview) -> None:

@@ -31,7 +31,7 @@ def show() -> None:
     lines = look.proposal_lines()
     elements.title("Recommendations", _subtitle(lines))
     if not lines:
-        elements.empty("There are no open recommendations.", "sagekeeper recommend")
+        elements.empty("There are no open recommendations.", "sagekeeper recommend", "Nothing to propose")
         _dismissed()
         return
     left, right = st.columns([4, 7], gap="medium")
@@ -61,6 +61,8 @@ def _list(lines: list[ProposalLine]) -> ProposalLine | None:
         st.caption("No proposal matches.")
         return None
     chosen = next((line for line in shown if line.fingerprint == wanted), shown[0])
+    if wanted and chosen.fingerprint != wanted:
+        st.caption(":material/info: The proposal that was linked is not open any more, or is filtered out.")
     pages = -(-len(shown) // PER_PAGE)
     start = shown.index(chosen) // PER_PAGE + 1
     page = 1 if pages == 1 else st.number_input(f"Page (of {pages})", 1, pages, start, key=f"page-{chosen.fingerprint}")
@@ -194,7 +196,8 @@ def _confirm(wanted: Recommendation) -> None:
     for risk in wanted.risks:
         st.markdown(f":orange[:material/warning:] {say.in_markdown(risk)}")
     st.caption(
-        "The worker checks everything again just before it changes anything, and watches health afterwards."
+        "The worker checks everything again just before it changes anything"
+        + (", and watches health afterwards." if wanted.change.kind == "update_endpoint" else ".")
         if wanted.one_click
         else "This only makes the plan: the exact calls, checked against what is there. Nothing changes before you approve it."
     )

@@ -80,6 +80,7 @@ def _lines(result: Reconciliation) -> None:
     st.dataframe(
         shown,
         hide_index=True,
+        placeholder=say.UNKNOWN,
         height="content" if shown.height <= 14 else 520,
         column_config={
             "account": st.column_config.TextColumn("Account", width="small"),
