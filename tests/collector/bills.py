@@ -8,7 +8,12 @@ import io
 import json
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import polars as pl
+
+from sagekeeper.collector.checked_bill import CheckedBill, IngestReport, format_of
+from sagekeeper.collector.ingest import open_bill
 from sagekeeper.core.clock import next_month
 
 FOCUS_ROW = {
@@ -40,6 +45,15 @@ CUR_ROW = {
     "pricing/publicOnDemandCost": "0.23",
     "resourceTags/user:team": "",
 }
+
+
+def read(path: Path) -> tuple[IngestReport, pl.DataFrame]:
+    """What a bill file says, without a lake: its report, and its checked rows with exact texts."""
+    with TemporaryDirectory() as folder:
+        bill = open_bill(path, Path(folder))
+        checked = CheckedBill([bill], format_of(bill))
+        frames = [frame for _, frame in checked.frames()]
+    return checked.report("file:x", path.name), pl.concat(frames)
 
 
 def csv_text(rows: list[dict[str, str]], columns: list[str] | None = None) -> str:

@@ -54,7 +54,7 @@ def test_only_a_month_whose_files_changed_is_read(
     deliver(tmp_path, APRIL, {"lineItem/UnblendedCost": "4"}, {"lineItem/UnblendedCost": "5"}, assembly="two")
     opened = []
     real = bill_exports.open_bill
-    monkeypatch.setattr(bill_exports, "open_bill", lambda path: (opened.append(path), real(path))[1])
+    monkeypatch.setattr(bill_exports, "open_bill", lambda path, folder: (opened.append(path), real(path, folder))[1])
     outcomes = ingest_export(Folder(tmp_path), lake, sqlite_ledger, NOW)
     assert [item.report.changed for item in outcomes if item.report] == [False, True]
     assert [path.parent.parent.name for path in opened] == ["20260401-20260501"]

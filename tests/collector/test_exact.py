@@ -15,8 +15,8 @@ WIDE = Context(prec=200)
 
 @st.composite
 def number_texts(draw: st.DrawFn) -> str:
-    digits = draw(st.integers(0, 10**20 - 1))
-    places = draw(st.integers(0, 20))
+    digits = draw(st.integers(0, 10 ** draw(st.sampled_from([20, 45])) - 1))
+    places = draw(st.integers(0, 40))
     sign = draw(st.sampled_from(["", "-", "+"]))
     plain = f"{digits:0{places + 1}d}"
     text = plain if places == 0 else f"{plain[:-places]}.{plain[-places:]}"
@@ -44,7 +44,7 @@ def test_a_negated_text_is_the_opposite_number(text: str) -> None:
 
 
 def test_what_is_no_decimal_number_is_told_apart() -> None:
-    texts = ["1,5", "1.2.3", "", "abc", "0x1", "1e", "NaN", "inf", "--1", "1 2", "9" * 31, "1E999"]
+    texts = ["1,5", "1.2.3", "", "abc", "0x1", "1e", "NaN", "inf", "--1", "1 2", "9" * 101, "1E999"]
     assert pl.DataFrame({"x": texts}).select(is_number("x"))["x"].to_list() == [False] * len(texts)
 
 

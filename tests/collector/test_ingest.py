@@ -286,7 +286,7 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "a column missing": (without("EffectiveCost"), "looks like a FOCUS export, but has no column EffectiveCost"),
     "a CUR column missing": (
         without("lineItem/CurrencyCode", of=CUR_ROW),
-        "looks like a AWS Cost and Usage Report, but has no column lineItem/CurrencyCode",
+        "looks like an AWS Cost and Usage Report, but has no column lineItem/CurrencyCode",
     ),
     "a bad number": (
         rows({}, {}, {"BilledCost": "1,50"}),

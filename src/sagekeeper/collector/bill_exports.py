@@ -71,7 +71,7 @@ def _ingest(month: Month, dataset: str, place: Place, lake: Lake, ledger: Ledger
             .order_by(BillMonthRow.period.desc())
             .first()
         )
-    if earlier is not None and earlier.identity != month.identity:
+    if earlier is not None and earlier.identity not in (month.identity, month.report):
         raise BadInput(
             f"{dataset} is another export of the same name ({earlier.identity}). Give this one a name of its own "
             f"with --dataset. {UNCHANGED}"
@@ -80,7 +80,7 @@ def _ingest(month: Month, dataset: str, place: Place, lake: Lake, ledger: Ledger
     if before is not None and before.mark == mark and _rows(lake, scope) == before.rows:
         return _as_before(before)
     with TemporaryDirectory(prefix="sagekeeper-export-") as folder:
-        files = [open_bill(place.brought(key, Path(folder))) for key in month.files]
+        files = [open_bill(place.brought(key, Path(folder)), Path(folder)) for key in month.files]
         checked = CheckedBill(files, _one_format(files))
         parts = [
             kept(_of_month(checked, frame, month), Path(folder) / f"{number}.part", dataset, checked.format.source, now)
@@ -103,12 +103,14 @@ def _rows(lake: Lake, scope: Scope) -> int:
 
 def _one_format(files: Sequence[BillFile]) -> BillFormat:
     formats = [format_of(bill) for bill in files]
+    first = formats[0]
     for bill, found in zip(files, formats, strict=True):
-        if found is not formats[0]:
+        if found is not first:
             raise BadInput(
-                f"{bill.path.name} is a {found.title}, the month's first file a {formats[0].title}. {UNCHANGED}"
+                f"{bill.path.name} is {found.article} {found.title}, the month's first file {first.article} {first.title}. "
+                f"{UNCHANGED}"
             )
-    return formats[0]
+    return first
 
 
 def _of_month(checked: CheckedBill, frame: pl.DataFrame, month: Month) -> pl.DataFrame:

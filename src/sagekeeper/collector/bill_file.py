@@ -22,41 +22,65 @@ from sagekeeper.core.errors import BadInput
 ROW = "row"
 BATCH_ROWS = 100_000
 UNCHANGED = "Nothing was changed."
+TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
+    r"(?:Z| ?UTC| ?[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+)
+"""A time as bills write it: a day, with or without hours, seconds, fractions, and where its clock stands."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is wrong with a row: where ``bad`` is true, what stands in ``column`` is refused because of ``why``."""
+
+    bad: pl.Expr
+    column: str
+    why: str
 
 
 @dataclass(frozen=True)
 class BillFile(ABC):
-    """A readable bill: ``columns`` as written, without ``absent``: last columns for which no row has a value."""
+    """A readable bill: ``columns`` as written, without ``absent``: last columns for which no row has a value.
+    ``ended``: it cannot have been cut off within its last value."""
 
     path: Path
     columns: list[str]
     absent: list[str]
     sha256: str
+    ended: bool
 
     @abstractmethod
     def batches(self, names: Sequence[str], nulls: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The named columns of all rows in the file's order as text, with `ROW` counting from 1; a text of ``nulls`` is null."""
 
-    def refuse(self, frame: pl.DataFrame, bad: pl.Expr, column: str, why: str) -> None:
-        """Raise BadInput naming the first row where ``bad`` is true, and what stands in ``column`` there."""
-        found = frame.lazy().filter(bad).select(ROW, column).head(1).collect()
-        if found.height:
-            row, value = found.row(0)
-            said = "is empty" if value is None else f"is {str(value)[:60]!r}"
-            raise BadInput(f"{self.path.name}, row {row}: {column} {said}, {why}. {UNCHANGED}")
+    def refuse(self, frame: pl.DataFrame, *checks: Check) -> None:
+        """Raise BadInput for the first check that a row fails, naming the first such row and what stands there."""
+        failed = frame.select(check.bad.any().alias(f"{number}") for number, check in enumerate(checks)).row(0)
+        for check, bad in zip(checks, failed, strict=True):
+            if bad:
+                row, value = frame.filter(check.bad).select(ROW, check.column).row(0)
+                said = "is empty" if value is None else f"is {str(value)[:60]!r}"
+                raise BadInput(f"{self.path.name}, row {row}: {check.column} {said}, {check.why}. {UNCHANGED}")
 
 
 def utc_time(name: str) -> pl.Expr:
-    """The text as a time; null where it is none. Bills write UTC, with or without saying so."""
-    text = pl.col(name).str.strip_chars().str.replace("T", " ", literal=True)
-    known = text.str.contains(
-        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?(?:Z|\+00:00| UTC)?$"
-    )
-    minutes = text.str.extract(r" ([0-9]{2}:[0-9]{2})").fill_null("00:00")
-    seconds = text.str.extract(r" [0-9]{2}:[0-9]{2}:([0-9]{2})").fill_null("00")
-    whole = pl.concat_str([text.str.slice(0, 10), pl.lit(" "), minutes, pl.lit(":"), seconds])
-    moment = whole.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
-    return pl.when(known).then(moment.dt.replace_time_zone("UTC"))
+    """The text as a time in UTC; null where it is none. Bills write UTC, with or without saying so, or their offset."""
+    text = pl.col(name).str.strip_chars()
+    moment = pl.concat_str(
+        [
+            text.str.slice(0, 10),
+            pl.lit(" "),
+            text.str.extract(r"^.{10}[T ]([0-9]{2}:[0-9]{2})").fill_null("00:00"),
+            pl.lit(":"),
+            text.str.extract(r"^.{10}[T ][0-9]{2}:[0-9]{2}:([0-9]{2})").fill_null("00"),
+        ]
+    ).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    offset = text.str.extract(r"^.{10}[T ][0-9:.]+ ?([+-][0-9]{2}(?::?[0-9]{2})?)$").str.replace(":", "", literal=True)
+    minutes = offset.str.slice(1, 2).cast(pl.Int32) * 60 + offset.str.slice(3, 2).str.zfill(2).cast(pl.Int32)
+    east = pl.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
+    utc = moment.dt.replace_time_zone("UTC") - pl.duration(minutes=east)
+    return pl.when(text.str.contains(TIME)).then(utc)
 
 
 def digest_of(stream: IO[bytes] | GzipFile) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from sagekeeper.collector.bill_file import BillFile
+from sagekeeper.collector.bill_file import BillFile, Check
 from sagekeeper.collector.exact import is_number
 
 AMOUNTS: dict[str, tuple[str, ...]] = {
@@ -26,6 +26,8 @@ AMOUNTS: dict[str, tuple[str, ...]] = {
 
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """FOCUS 1.0, ChargeCategory."""
+
+NO_OBJECT = "Tags of {n} rows are no JSON object and were left out."
 
 
 @dataclass(frozen=True)
@@ -53,24 +55,39 @@ class BillFormat:
     turn: Callable[[BillFile, pl.DataFrame], TurnedRows]
     """Text rows to costs rows. Raises BadInput naming row and column."""
 
-
-def refuse_bad_numbers(bill: BillFile, frame: pl.DataFrame, columns: Sequence[str]) -> None:
-    """Raise BadInput for the first text in ``columns`` that is no decimal number."""
-    for column in columns:
-        bill.refuse(frame, ~is_number(column), column, "which is no decimal number")
-
-
-def refuse_bad_times(bill: BillFile, frame: pl.DataFrame, parsed: dict[str, pl.Expr], needed: Sequence[str]) -> None:
-    """Raise BadInput for the first text that is no time, or is empty in a ``needed`` column."""
-    for column, moment in parsed.items():
-        wrong = moment.is_null() & (pl.lit(column in needed) | pl.col(column).is_not_null())
-        bill.refuse(frame, wrong, column, "which is no time like 2024-09-01T00:00:00Z")
+    @property
+    def article(self) -> str:
+        """What stands before the title in a sentence."""
+        return "an" if self.title[0] in "AEIO" else "a"
 
 
-def refuse_empty(bill: BillFile, frame: pl.DataFrame, columns: Sequence[str]) -> None:
-    """Raise BadInput for the first row without a value in one of ``columns``."""
-    for column in columns:
-        bill.refuse(frame, pl.col(column).is_null(), column, "but every row must have it")
+def no_numbers(columns: Sequence[str]) -> list[Check]:
+    """A text in one of ``columns`` that is no decimal number."""
+    return [Check(~is_number(column), column, "which is no decimal number") for column in columns]
+
+
+def no_times(parsed: dict[str, pl.Expr], needed: Sequence[str]) -> list[Check]:
+    """A text that is no time, or is empty in a ``needed`` column."""
+    return [
+        Check(
+            moment.is_null() & (pl.lit(column in needed) | pl.col(column).is_not_null()),
+            column,
+            "which is no time like 2024-09-01T00:00:00Z",
+        )
+        for column, moment in parsed.items()
+    ]
+
+
+def empty(columns: Sequence[str]) -> list[Check]:
+    """A row without a value in one of ``columns``."""
+    return [Check(pl.col(column).is_null(), column, "but every row must have it") for column in columns]
+
+
+def no_object(rows: pl.DataFrame, column: str) -> pl.Expr:
+    """Whether the text is something else than a JSON object. Tags repeat: each is parsed once."""
+    told = rows[column].drop_nulls().unique()
+    wrong = told.filter(~told.str.contains(r"^\s*\{") | told.str.json_path_match("$").is_null())
+    return pl.col(column).is_in(wrong.implode()).fill_null(value=False)
 
 
 def quantity(column: str) -> pl.Expr:

@@ -7,9 +7,11 @@ newest counts. Formats: aws-facts 4.2; the real manifest in the shared billing d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sagekeeper.core.errors import BadInput
 
@@ -18,10 +20,12 @@ ENDING = "-Manifest.json"
 
 @dataclass(frozen=True)
 class Month:
-    """One delivery of one month. ``files`` are keys in the export's bucket; ``identity`` tells exports of one name apart."""
+    """One delivery of one month. ``files`` are keys in the export's bucket; ``identity`` tells exports of one name apart: where
+    it is delivered to, because an export that was made anew there carries on under another ``report`` id."""
 
     export: str
     identity: str
+    report: str
     period: date
     delivery: str
     files: tuple[str, ...]
@@ -37,9 +41,11 @@ def month_of(content: bytes, manifest: str, written: datetime) -> Month:
         legacy = "reportName" in told
         start = told["billingPeriod"]["start"]
         files = told["reportKeys"] if legacy else told["dataFiles"]
+        report = told["reportId"] if legacy else told["exportArn"]
         return Month(
             export=told["reportName"] if legacy else told["exportName"],
-            identity=told["reportId"] if legacy else told["exportArn"],
+            identity=_home(told, files, legacy) or report,
+            report=report,
             period=datetime.strptime(start[:10].replace("-", "")[:8], "%Y%m%d").date(),  # noqa: DTZ007 (a day)
             delivery=told["assemblyId"] if legacy else told["executionId"],
             files=tuple(_key(place) for place in files),
@@ -60,6 +66,13 @@ def newest(months: Iterable[Month]) -> list[Month]:
     for month in sorted(months, key=lambda month: (month.written, month.delivery)):
         last[month.export, month.identity, month.period] = month
     return [last[key] for key in sorted(last)]
+
+
+def _home(told: dict[str, Any], files: list[str], legacy: bool) -> str | None:
+    """The bucket and the folder that the months of the export lie in; None where the manifest does not say."""
+    begins, months = (_key(files[0]) if files else "").split("/"), r"\d{8}-\d{8}" if legacy else "data"
+    at = next((number for number, part in enumerate(begins) if re.fullmatch(months, part)), None)
+    return None if at is None or "bucket" not in told else f"s3://{told['bucket']}/{'/'.join(begins[:at])}"
 
 
 def _key(place: str) -> str:

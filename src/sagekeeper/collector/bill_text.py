@@ -14,8 +14,9 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import duckdb
 import polars as pl
@@ -25,6 +26,8 @@ from sagekeeper.core.errors import BadInput
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_HEADER = 1 << 20
+DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs write between values, in people's words."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class BillText(BillFile):
                 stream = reader.sql(self._query(names, nulls)).to_arrow_reader(BATCH_ROWS)
                 read = 0
                 for batch in stream:
-                    frame = cast(pl.DataFrame, pl.from_arrow(batch)).with_row_index(ROW, offset=read + 1)
+                    frame = cast(pl.DataFrame, pl.from_arrow(batch))
+                    frame.columns = list(names)
+                    frame = frame.with_row_index(ROW, offset=read + 1)
                     read += frame.height
                     yield frame
             except duckdb.Error as error:
@@ -48,7 +53,12 @@ class BillText(BillFile):
 
     def _query(self, names: Sequence[str], nulls: Sequence[str]) -> str:
         declared = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _unique(self.columns))
-        wanted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+        known = dict(
+            zip(reversed(self.columns), reversed(_unique(self.columns)), strict=True)
+        )  # of equal names the first
+        wanted = ", ".join(
+            '"' + known[name].replace('"', '""') + f'" AS c{number}' for number, name in enumerate(names)
+        )
         options = (
             f"columns={{{declared}}}, auto_detect=false, header=false, skip=1, delim=',', quote='\"', escape='\"', "
             f"strict_mode=true, null_padding=false, compression='{'gzip' if self.zipped else 'none'}', "
@@ -79,6 +89,7 @@ def open_text(path: Path) -> BillText:
             zipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             digest = digest_of(raw)
+            ended = zipped or _ends_a_line(raw)  # a gzip knows itself whether it is whole
         if zipped:
             with gzip.open(path, "rb") as unzipped:
                 digest_of(unzipped)  # reads to the end, where gzip keeps its checksum
@@ -95,7 +106,13 @@ def open_text(path: Path) -> BillText:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}. Nothing was changed.") from error
     # Some exporters name a last column and write no values for it; a row that is merely cut off is refused later.
     filled = len(first_row) if 1 < len(first_row) < len(columns) else len(columns)
-    return BillText(path, columns[:filled], columns[filled:], digest, zipped)
+    return BillText(path, columns[:filled], columns[filled:], digest, ended, zipped)
+
+
+def _ends_a_line(raw: IO[bytes]) -> bool:
+    raw.seek(0, SEEK_END)
+    raw.seek(max(0, raw.tell() - 1))
+    return raw.read(1) in (b"", b"\n", b"\r")
 
 
 def _beginning(path: Path, zipped: bool) -> tuple[list[str], list[str]]:
@@ -114,11 +131,18 @@ def _beginning(path: Path, zipped: bool) -> tuple[list[str], list[str]]:
                 f"{path.name} is not a csv file: its first line is no header in UTF-8. "
                 "Sagekeeper reads FOCUS and AWS CUR bills as csv, plain or gzip, and as parquet. Nothing was changed."
             ) from error
-        rows = csv.reader(stream.readline(_LONGEST_HEADER).decode("utf-8", "replace") for _ in range(100))
+        if len(columns) == 1 and (between := next((mark for mark in DELIMITERS if mark in columns[0]), None)):
+            raise BadInput(
+                f"{path.name} has {DELIMITERS[between]} between its values, where a bill has commas. "
+                "Export it with commas. Nothing was changed."
+            )
+        lines = [stream.readline(_LONGEST_HEADER) for _ in range(100)]
+        rows = csv.reader(line.decode("utf-8", "replace") for line in lines)
         try:
-            return columns, next(rows, [])
+            first = next(rows, [])
         except csv.Error:
             return columns, []  # the reader of the rows says where and what
+        return columns, first if lines[rows.line_num - 1].endswith(b"\n") else []  # a row cut off tells nothing
 
 
 def _unique(columns: Sequence[str]) -> list[str]:

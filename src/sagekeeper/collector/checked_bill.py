@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sagekeeper.collector.bill_file import ROW, UNCHANGED, BillFile
+from sagekeeper.collector.bill_file import ROW, UNCHANGED, BillFile, Check
 from sagekeeper.collector.bill_format import AMOUNTS, BillFormat
 from sagekeeper.collector.cur_bill import CUR
 from sagekeeper.collector.exact import added, exact_sums
@@ -71,12 +71,8 @@ class CheckedBill:
 
     def _one_currency(self, bill: BillFile, frame: pl.DataFrame) -> None:
         self.currency = self.currency or frame["BillingCurrency"][0]
-        bill.refuse(
-            frame,
-            pl.col("BillingCurrency") != self.currency,
-            "BillingCurrency",
-            f"but the rows before are in {self.currency}. Amounts of two currencies do not add up: split the file",
-        )
+        why = f"but the rows before are in {self.currency}. Amounts of two currencies do not add up: split the file"
+        bill.refuse(frame, Check(pl.col("BillingCurrency") != self.currency, "BillingCurrency", why))
 
     def _add(self, frame: pl.DataFrame) -> None:
         self.rows.update(dict(frame["ChargeCategory"].value_counts().iter_rows()))
@@ -118,6 +114,11 @@ class CheckedBill:
         absent = list(dict.fromkeys(name for bill in self.files for name in bill.absent))
         if absent:
             notes.append(f"The header names {', '.join(absent)}, but no row has a value there.")
+        notes += [
+            f"The last line of {bill.path.name} does not end: fetch it again, should it have been cut off."
+            for bill in self.files
+            if not bill.ended
+        ]
         return notes + [
             f"{column} is not stated by this file: it stays unknown."
             if unknown == count
@@ -145,7 +146,7 @@ def format_of(bill: BillFile) -> BillFormat:
             f"{bill.path.name}: its columns ({', '.join(bill.columns[:4])[:80]} ...) are not those of a {titles}. {UNCHANGED}"
         )
     raise BadInput(
-        f"{bill.path.name} looks like a {best.title}, but has no column {', '.join(missing[best])}. "
+        f"{bill.path.name} looks like {best.article} {best.title}, but has no column {', '.join(missing[best])}. "
         f"Export it with all columns. {UNCHANGED}"
     )
 
@@ -154,7 +155,9 @@ def kept(frame: pl.DataFrame, part: Path, dataset: str, source: str, now: dateti
     """A checked batch as it goes to the lake, on disk until the whole bill has passed."""
     amounts = [
         pl.when(pl.col(terms[0]).is_not_null())
-        .then(pl.sum_horizontal(pl.col(term).str.strip_chars().cast(pl.Float64) for term in terms))
+        .then(
+            pl.sum_horizontal(pl.col(term).str.strip_chars().cast(pl.Float64) for term in terms) + 0.0
+        )  # no minus zero
         .alias(column)
         for column, terms in AMOUNTS.items()
     ]

@@ -18,12 +18,14 @@ import polars as pl
 
 from sagekeeper.collector.bill_file import ROW, BillFile, utc_time
 from sagekeeper.collector.bill_format import (
+    NO_OBJECT,
     BillFormat,
     TurnedRows,
+    empty,
+    no_numbers,
+    no_object,
+    no_times,
     quantity,
-    refuse_bad_numbers,
-    refuse_bad_times,
-    refuse_empty,
 )
 from sagekeeper.collector.exact import negated
 
@@ -94,7 +96,12 @@ NETS = {
 
 IN_MAP = "product_name"
 """The product's name, within the map."""
-NEEDED = ("lineItem/UnblendedCost", "lineItem/LineItemType", "lineItem/UsageStartDate", "lineItem/CurrencyCode")
+START, END = "lineItem/UsageStartDate", "lineItem/UsageEndDate"
+INTERVAL = "identity/TimeInterval"
+"""``start/end``: where an export leaves out the two columns, it says the same."""
+NEEDED = (UNBLENDED, "lineItem/LineItemType", START, "lineItem/CurrencyCode")
+NULLS = ("NULL", "null", "None")
+"""Texts that programs write for nothing into amounts, times and ARNs. In a tag they may be what somebody wrote."""
 AMOUNTS = (
     LISTED,
     *NETS,
@@ -104,8 +111,8 @@ AMOUNTS = (
     "lineItem/UsageAmount",
 )
 TIMES = {
-    "ChargePeriodStart": "lineItem/UsageStartDate",
-    "ChargePeriodEnd": "lineItem/UsageEndDate",
+    "ChargePeriodStart": START,
+    "ChargePeriodEnd": END,
     "BillingPeriodStart": "bill/BillingPeriodStartDate",
     "BillingPeriodEnd": "bill/BillingPeriodEndDate",
 }
@@ -130,10 +137,25 @@ TEXTS: dict[str, tuple[str, ...]] = {
 }
 """A costs column and where it comes from: the first that has a value."""
 
+PRODUCT_NAMES = {
+    "AmazonSageMaker": "Amazon SageMaker",
+    "MachineLearningSavingsPlans": "Savings Plans for AWS Machine Learning",
+}
+"""Product codes, for reports that have no product columns, and the names that Cost Explorer and other reports use."""
 TAGS = ("resourcetags", "notags")
 PRODUCT = "product"
 """CUR 2.0's map of what legacy names ``product/ProductName`` and so on."""
-OTHERS = (PRODUCT, "bill/InvoiceId", "pricing/term", "splitLineItem/ParentResourceId")
+OTHERS = (PRODUCT, INTERVAL, "bill/InvoiceId", "pricing/term", "splitLineItem/ParentResourceId")
+BLANKED = (
+    *AMOUNTS,
+    *TIMES.values(),
+    INTERVAL,
+    "bill/InvoiceId",
+    "savingsPlan/SavingsPlanARN",
+    "reservation/ReservationARN",
+    "splitLineItem/ParentResourceId",
+)
+"""Columns in which `NULLS` mean nothing."""
 _READ = tuple(
     dict.fromkeys((*NEEDED, *AMOUNTS, *TIMES.values(), *(name for of in TEXTS.values() for name in of), *OTHERS))
 )
@@ -164,8 +186,33 @@ def _tag_columns(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _missing(columns: Sequence[str]) -> list[str]:
+    """As the file would spell them."""
     known = _known(columns)
-    return [name for name in NEEDED if name not in known]
+    missing = [name for name in NEEDED if name not in known and not (name == START and INTERVAL in known)]
+    legacy = any("/" in name for name in known.values())
+    return missing if legacy or not known else [_athena(name) for name in missing]
+
+
+def _athena(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("/", "_").lower()
+
+
+def _cleaned(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without texts that mean nothing, and with the start and end that only an interval may state."""
+    known = _known(rows.columns)
+    rows = rows.with_columns(
+        pl.when(~pl.col(known[name]).str.strip_chars().is_in(NULLS)).then(known[name]).alias(known[name])
+        for name in BLANKED
+        if name in known
+    )
+    if START in known or INTERVAL not in known:
+        return rows
+    ends = pl.col(known[INTERVAL]).str.split_exact("/", 1)
+    return rows.with_columns(
+        ends.struct.field(field).alias(name)
+        for name, field in ((START, "field_0"), (END, "field_1"))
+        if name not in known
+    )
 
 
 def _wanted(columns: Sequence[str]) -> list[str]:
@@ -173,6 +220,7 @@ def _wanted(columns: Sequence[str]) -> list[str]:
 
 
 def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
+    rows = _cleaned(rows)
     known = _known(rows.columns)
 
     def has(name: str) -> bool:
@@ -181,13 +229,16 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     def text(name: str) -> pl.Expr:
         if name == IN_MAP and has(PRODUCT):
             return pl.col(known[PRODUCT]).str.json_path_match(f"$.{IN_MAP}")
+        if name == "lineItem/ProductCode" and has(name):
+            return pl.col(known[name]).replace(PRODUCT_NAMES)
         return pl.col(known[name]) if has(name) else pl.lit(None, pl.String)
 
-    refuse_empty(bill, rows, [known[name] for name in NEEDED])
-    refuse_bad_numbers(bill, rows, [known[name] for name in AMOUNTS if has(name)])
     times = {ours: utc_time(known[name]) for ours, name in TIMES.items() if has(name)}
-    refuse_bad_times(
-        bill, rows, {known[TIMES[ours]]: moment for ours, moment in times.items()}, [known["lineItem/UsageStartDate"]]
+    bill.refuse(
+        rows,
+        *empty([known[name] for name in NEEDED]),
+        *no_numbers([known[name] for name in AMOUNTS if has(name)]),
+        *no_times({known[TIMES[ours]]: moment for ours, moment in times.items()}, [known[START]]),
     )
     split = text("splitLineItem/ParentResourceId").is_not_null()
     kind = (
@@ -196,6 +247,9 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
         .otherwise(text("lineItem/LineItemType"))
     )
     tagged = _tag_columns(rows.columns)
+    maps = [name for name, key in tagged.items() if not key]
+    unread = {name: int(rows.select(no_object(rows, name).sum()).item()) for name in maps}
+    rows = rows.with_columns(pl.when(~no_object(rows, name)).then(name).alias(name) for name in maps)
     whole = rows.with_columns(kind.alias("kind"), split.alias("split"))
     kept = whole.filter(~pl.col("split"))
     rules = RULES | {"Fee of a reservation": RESERVATION_FEE}
@@ -241,7 +295,7 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
         (text("bill/InvoiceId").is_null() if has("bill/InvoiceId") else pl.lit(None, pl.Boolean)).alias("x_Estimated"),
         times["ChargePeriodStart"].dt.date().alias("x_ChargeDate"),
     )
-    return TurnedRows(turned, _remarks(whole))
+    return TurnedRows(turned, _remarks(whole) | {NO_OBJECT: sum(unread.values())})
 
 
 def _term(name: str, text: Text) -> pl.Expr:

@@ -2,7 +2,7 @@
 
 In: a text column such as ``0.00000080000`` or ``4.0E-7`` and a column to group by. Out: a `Decimal` per group, equal
 to Python's own sum of the texts. Vectorised: a text is a whole number times a power of ten; the whole numbers of one
-power are summed as 128-bit integers, and only those few sums become Decimals.
+power are summed as 128-bit integers, and only those few sums become Decimals. The rare longer number is added by itself.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?$"
 """A decimal number as bills write it, in ASCII digits: ``\\d`` would take those of every script. Two
 digits of exponent are more than money has."""
 
-MOST_DIGITS = 30
-"""Digits of one number. 10^30 x 10^8 rows still fits into 128 bits."""
+MOST_DIGITS = 100
+"""Digits of one number: more than any bill has, and few enough to be a float."""
+_SUMMED_AT_ONCE = 30
+"""Digits of a number that is summed as an integer: 10^30 x 10^8 rows still fits into 128 bits."""
 
-_WIDE = Context(prec=150)
+_WIDE = Context(prec=420)
 
 
 def is_number(column: str) -> pl.Expr:
     """Whether the text can be summed exactly. Null for a null."""
     text = _trimmed(column)
-    return text.str.contains(NUMBER) & (_whole(text).str.strip_chars_start("+-0").str.len_bytes() <= MOST_DIGITS)
+    return text.str.contains(NUMBER) & (_digits(text) <= MOST_DIGITS)
 
 
 def exact_sums(frame: pl.DataFrame, by: str, column: str) -> dict[str, Decimal]:
@@ -33,12 +35,16 @@ def exact_sums(frame: pl.DataFrame, by: str, column: str) -> dict[str, Decimal]:
     >>> exact_sums(pl.DataFrame({"k": ["a", "a"], "x": ["0.10", "2E-3"]}), "k", "x")
     {'a': Decimal('0.102')}
     """
-    text = _trimmed(column)
+    stated = _trimmed(column)
+    # Decimal columns pad with zeros: 1.5 may be written in 40 digits.
+    padded = (_digits(stated) > _SUMMED_AT_ONCE) & stated.str.contains(r"^[^eE]*\.[^eE]*$")
+    text = pl.when(padded).then(stated.str.strip_chars_end("0")).otherwise(stated)
+    long = _digits(text) > _SUMMED_AT_ONCE
     exponent = text.str.extract(r"[eE]([+-]?\d+)$").str.strip_prefix("+").cast(pl.Int32).fill_null(0)
     decimals = text.str.extract(r"\.(\d*)").str.len_bytes().cast(pl.Int32).fill_null(0)
     parts = (
         frame.lazy()
-        .filter(pl.col(column).is_not_null())
+        .filter(pl.col(column).is_not_null() & ~long)
         .select(
             pl.col(by).alias("group"),
             (exponent - decimals).alias("power"),
@@ -52,6 +58,8 @@ def exact_sums(frame: pl.DataFrame, by: str, column: str) -> dict[str, Decimal]:
     sums: dict[str, Decimal] = {}
     for group, power, whole in parts.iter_rows():
         sums[group] = added(sums.get(group, Decimal(0)), Decimal(whole).scaleb(power, _WIDE))
+    for group, number in frame.lazy().filter(long).select(pl.col(by), text.alias("number")).collect().iter_rows():
+        sums[group] = added(sums.get(group, Decimal(0)), Decimal(number))
     return sums
 
 
@@ -77,6 +85,11 @@ def negated(text: pl.Expr) -> pl.Expr:
 
 def _trimmed(column: str) -> pl.Expr:
     return pl.col(column).str.strip_chars()
+
+
+def _digits(text: pl.Expr) -> pl.Expr:
+    """How many there are, without leading zeros."""
+    return _whole(text).str.strip_chars_start("+-0").str.len_bytes()
 
 
 def _whole(text: pl.Expr) -> pl.Expr:

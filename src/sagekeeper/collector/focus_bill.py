@@ -2,8 +2,9 @@
 them.
 
 In: text rows of a FOCUS export of any provider. Out: costs rows. Columns of the specification that the file lacks are
-null; the text ``NULL`` means null, as exports of the FOCUS sample write it. Source: FOCUS 1.0 column list;
-x_UsageType and x_Operation as AWS adds them.
+null; the text ``NULL`` means null, as exports of the FOCUS sample write it. Names are told without regard to case, blanks
+and underscores, because databases that a file went through fold them. Source: FOCUS 1.0 column list, and its preview's
+names, which Oracle still writes; x_UsageType and x_Operation as AWS adds them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sagekeeper.collector.bill_file import ROW, BillFile, utc_time
+from sagekeeper.collector.bill_file import ROW, BillFile, Check, utc_time
 from sagekeeper.collector.bill_format import (
     AMOUNTS,
     CATEGORIES,
+    NO_OBJECT,
     BillFormat,
     TurnedRows,
+    empty,
+    no_numbers,
+    no_object,
+    no_times,
     quantity,
-    refuse_bad_numbers,
-    refuse_bad_times,
-    refuse_empty,
 )
 from sagekeeper.core.tables import COSTS, UTC_TIME
 
@@ -30,30 +33,60 @@ QUANTITIES = ("PricingQuantity", "ConsumedQuantity")
 TIMES = ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart", "BillingPeriodEnd")
 TYPE_COLUMNS = ("x_UsageType", "x_Operation")
 READ = tuple(name for name in COSTS.columns if not name.startswith("x_")) + TYPE_COLUMNS
+PREVIEW = {
+    "ProviderName": "Provider",
+    "PublisherName": "Publisher",
+    "InvoiceIssuerName": "InvoiceIssuer",
+    "RegionId": "Region",
+    "ConsumedQuantity": "UsageQuantity",
+    "ConsumedUnit": "UsageUnit",
+}
+"""A column and its name in FOCUS 1.0-preview."""
+
+
+def _known(columns: Sequence[str]) -> dict[str, str]:
+    """Our name -> the file's name: as it is, else with other case, else the preview's."""
+    folded: dict[str, str] = {}
+    for name in columns:
+        folded.setdefault(_folded(name), name)
+    known = {}
+    for name in READ:
+        there = (
+            (name,) if name in columns else (folded.get(_folded(name)), folded.get(_folded(PREVIEW.get(name, name))))
+        )
+        found = next((item for item in there if item is not None), None)
+        if found is not None:
+            known[name] = found
+    return known
+
+
+def _folded(name: str) -> str:
+    return "".join(name.split()).replace("_", "").lower()
 
 
 def _missing(columns: Sequence[str]) -> list[str]:
-    return [name for name in NEEDED if name not in columns]
+    known = _known(columns)
+    return [name for name in NEEDED if name not in known]
 
 
 def _wanted(columns: Sequence[str]) -> list[str]:
-    return [name for name in READ if name in columns]
+    return list(_known(columns).values())
 
 
 def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
+    rows = rows.rename({theirs: ours for ours, theirs in _known(rows.columns).items()})
     present = set(rows.columns)
     amounts = [name for name in AMOUNTS if name in present]
-    refuse_empty(bill, rows, NEEDED[:4])
-    refuse_bad_numbers(bill, rows, [*amounts, *(name for name in QUANTITIES if name in present)])
-    unknown = pl.col("ChargeCategory").is_in(CATEGORIES).not_()
-    bill.refuse(rows, unknown, "ChargeCategory", f"which FOCUS does not know (it knows {', '.join(CATEGORIES)})")
     times = {name: utc_time(name) for name in TIMES if name in present}
-    refuse_bad_times(bill, rows, times, ["ChargePeriodStart"])
-    foreign_tags = (
-        pl.col("Tags").is_not_null() & ~pl.col("Tags").str.contains(r"^\s*\{(?s:.*)\}\s*$")
-        if "Tags" in present
-        else pl.lit(value=False)
+    unknown = pl.col("ChargeCategory").is_in(CATEGORIES).not_()
+    bill.refuse(
+        rows,
+        *empty(NEEDED[:4]),
+        *no_numbers([*amounts, *(name for name in QUANTITIES if name in present)]),
+        Check(unknown, "ChargeCategory", f"which FOCUS does not know (it knows {', '.join(CATEGORIES)})"),
+        *no_times(times, ["ChargePeriodStart"]),
     )
+    foreign_tags = no_object(rows, "Tags") if "Tags" in present else pl.lit(value=False)
     exact = [
         (pl.col(name) if name in present else pl.lit(None, pl.String)).alias(terms[0])
         for name, terms in AMOUNTS.items()
@@ -71,7 +104,7 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     others = turned.filter(pl.col("ProviderName") != "AWS")["ProviderName"].value_counts(sort=True)
     counts = {f"{{n}} rows of {provider} are kept beside those of AWS.": n for provider, n in others.iter_rows()}
     unread = int(rows.select(foreign_tags.sum()).item() or 0)
-    return TurnedRows(turned, counts | {"Tags of {n} rows are no JSON object and were left out.": unread})
+    return TurnedRows(turned, counts | {NO_OBJECT: unread})
 
 
 def _typed(name: str, present: set[str], times: dict[str, pl.Expr]) -> pl.Expr:
@@ -86,7 +119,7 @@ FOCUS = BillFormat(
     name="focus",
     source="focus",
     title="FOCUS export",
-    null_texts=("", "NULL"),
+    null_texts=("", "NULL", "null"),
     needed=NEEDED,
     missing=_missing,
     wanted=_wanted,

@@ -1,6 +1,6 @@
 """A bill from a file into the lake, with totals that agree with the file to its last digit.
 
-In: a FOCUS export or an AWS CUR, as csv (plain or gzip) or parquet. Out: its rows in the lake's `costs` as the dataset
+In: a FOCUS export or an AWS CUR, as csv (plain, gzip or zip) or parquet. Out: its rows in the lake's `costs` as the dataset
 ``file:<name>``, and a row in the ledger with the exact totals by charge category. The whole file is checked before the
 first write, so wrong input raises BadInput and leaves lake and ledger as they were. The same file again changes
 nothing; a changed file of the same name replaces its dataset in one commit. Memory is bounded by a batch of rows.
@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from sagekeeper.collector.bill_archive import unpacked
 from sagekeeper.collector.bill_file import BillFile
 from sagekeeper.collector.bill_format import BillFormat
 from sagekeeper.collector.bill_parquet import MAGIC, open_parquet
@@ -27,8 +28,10 @@ from sagekeeper.core.ledger.runs import audit
 from sagekeeper.core.tables import COSTS
 
 
-def open_bill(path: Path) -> BillFile:
-    """The file as a bill, csv or parquet as its first bytes say. Raises BadInput for what cannot be read."""
+def open_bill(path: Path, folder: Path) -> BillFile:
+    """The file as a bill, csv or parquet as its first bytes say; what a zip holds is brought to ``folder``. Raises
+    BadInput for what cannot be read."""
+    path = unpacked(path, folder)
     try:
         with path.open("rb") as raw:
             begins = raw.read(len(MAGIC))
@@ -39,13 +42,13 @@ def open_bill(path: Path) -> BillFile:
 
 def ingest_file(path: Path, lake: Lake, ledger: Ledger, now: datetime, dataset: str | None = None) -> IngestReport:
     """Read ``path`` into the lake as ``file:<dataset or the file's name>``. Raises BadInput for anything wrong with it."""
-    bill = open_bill(path)
-    bill_format = format_of(bill)
     name = f"file:{(dataset or path.name).removeprefix('file:')}"
-    known = _already_there(name, bill, bill_format, lake, ledger)
-    if known is not None:
-        return known
     with TemporaryDirectory(prefix="sagekeeper-ingest-") as folder:
+        bill = open_bill(path, Path(folder))
+        bill_format = format_of(bill)
+        known = _already_there(name, bill, bill_format, lake, ledger)
+        if known is not None:
+            return known
         checked = CheckedBill([bill], bill_format)
         parts = [
             kept(frame, Path(folder) / f"{number}.parquet", name, bill_format.source, now)
