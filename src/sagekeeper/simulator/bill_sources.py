@@ -1,9 +1,11 @@
-"""What the bill knows of besides endpoints and jobs: workspaces, the Feature Store, neighbours, warm pools, transform."""
+"""What the bill knows of besides endpoints and jobs: workspaces, clusters, AutoML, neighbours, warm pools and more."""
 
 from __future__ import annotations
 
 from sagekeeper.simulator import (
+    automl_jobs,
     charges,
+    clusters,
     feature_charges,
     inference_recommender,
     neighbours,
@@ -21,6 +23,8 @@ def bill_everything() -> None:
         neighbours.runs,
         training_charges.runs,
         transform_jobs.runs,
+        automl_jobs.runs,
+        clusters.runs,
         inference_recommender.runs,
     ]
     charges.MORE_DAILY[:] = [feature_charges.daily, neighbours.daily]

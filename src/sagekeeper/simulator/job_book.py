@@ -14,5 +14,6 @@ class JobBook:
     tunings: dict[str, dict[str, Any]] = field(default_factory=dict)
     compilations: dict[str, dict[str, Any]] = field(default_factory=dict)
     recommendations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    automls: dict[str, dict[str, Any]] = field(default_factory=dict)
     quotas: dict[tuple[str, str], int] = field(default_factory=dict)
     """By usage ("processing job") and instance type."""

@@ -88,6 +88,8 @@ def create_notebook_instance(ask: Ask) -> dict[str, Any]:
     }
     if params.get("SecurityGroupIds"):
         about["SecurityGroups"] = params["SecurityGroupIds"]
+    if params.get("SubnetId"):
+        about["NetworkInterfaceId"] = f"eni-{token(arn, ask.now.isoformat(), length=17)}"
     if params.get("LifecycleConfigName"):
         about["NotebookInstanceLifecycleConfigName"] = _config(ask, params["LifecycleConfigName"]).key[0]
     ask.here.notebooks[name] = about

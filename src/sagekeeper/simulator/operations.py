@@ -34,8 +34,13 @@ class Refused(ServiceException):
     """An error as AWS words it: code and message."""
 
 
-WRONG_JSON, WRONG = "ValidationException", {"cloudwatch": "ValidationError", "sts": "ValidationError"}
-"""The code of a request that breaks its shape: services of the query protocol have one of their own."""
+WRONG_JSON = "ValidationException"
+WRONG = {
+    "cloudwatch": "ValidationError",
+    "sts": "ValidationError",
+    "resourcegroupstaggingapi": "InvalidParameterException",
+}
+"""The code of a request that breaks its shape, where it is not `WRONG_JSON`."""
 PLAIN = ("ce",)
 """Services whose answers are JSON as they are: no times and no bytes in them."""
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from moto.ce.responses import CostExplorerResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.iam.responses import IamResponse
+from moto.resourcegroupstaggingapi.responses import ResourceGroupsTaggingAPIResponse
 from moto.sagemaker.responses import SageMakerResponse
 
 from sagekeeper.simulator import (
     alarms,
+    automl_jobs,
     autoscaling,
     budgets,
     cloudwatch,
+    clusters,
     compilation_jobs,
     compute_optimizer,
     cost_explorer,
@@ -48,6 +51,7 @@ from sagekeeper.simulator import (
     pipelines,
     pricing_api,
     processing_jobs,
+    resource_tags,
     role_permissions,
     runtime,
     sagemaker_components,
@@ -75,6 +79,8 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", transform_jobs.HANDLERS, transform_jobs.MUTATING),
     (SageMakerResponse, "sagemaker", tuning_jobs.HANDLERS, tuning_jobs.MUTATING),
     (SageMakerResponse, "sagemaker", compilation_jobs.HANDLERS, compilation_jobs.MUTATING),
+    (SageMakerResponse, "sagemaker", clusters.HANDLERS, clusters.MUTATING),
+    (SageMakerResponse, "sagemaker", automl_jobs.HANDLERS, automl_jobs.MUTATING),
     (SageMakerResponse, "sagemaker", inference_recommender.HANDLERS, inference_recommender.MUTATING),
     (SageMakerResponse, "sagemaker", notebook_instances.HANDLERS, notebook_instances.MUTATING),
     (SageMakerResponse, "sagemaker", studio_domains.HANDLERS, studio_domains.MUTATING),
@@ -115,6 +121,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (SageMakerResponse, "sagemaker", sagemaker_components.HANDLERS, sagemaker_components.MUTATING),
     (None, "sagemaker-runtime", runtime.HANDLERS, runtime.MUTATING),
     (None, "application-autoscaling", autoscaling.HANDLERS, autoscaling.MUTATING),
+    (ResourceGroupsTaggingAPIResponse, "resourcegroupstaggingapi", resource_tags.HANDLERS, resource_tags.MUTATING),
     (IamResponse, "iam", role_permissions.HANDLERS, set()),
     (None, "freetier", free_tier.HANDLERS, set()),
     (None, "pricing", pricing_api.HANDLERS, set()),

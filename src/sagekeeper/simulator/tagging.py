@@ -1,6 +1,6 @@
 """Tags of SageMaker's resources: put onto, listed from and taken off everything that stands in the account.
 
-A resource that does not stand has no tags and gets none. What moto keeps by itself (model cards, clusters) is
+A resource that does not stand has no tags and gets none. What moto keeps by itself (model cards) is
 asked of moto.
 """
 
@@ -30,6 +30,7 @@ JOBS = {
     "transform-job": "transforms",
     "hyper-parameter-tuning-job": "tunings",
     "compilation-job": "compilations",
+    "automl-job": "automls",
     "inference-recommendations-job": "recommendations",
 }
 """What stands before the name in an ARN -> the record of that name in `Standing`."""
@@ -41,7 +42,7 @@ FLOWS = {
 }
 
 
-SHELVED = ("domain", "user-profile", "space", "app", "feature-group", "mlflow-tracking-server")
+SHELVED = ("domain", "user-profile", "space", "app", "feature-group", "mlflow-tracking-server", "cluster")
 """Kinds of which every resource is on a shelf; of others (inference components) the tags are what is known here."""
 
 
@@ -142,7 +143,7 @@ def _keep(ask: Ask, tags: dict[str, str]) -> None:
 def _lent(ask: Ask) -> Any:
     """The resource that moto has under this ARN; None when there is none."""
     rest = ask.params["ResourceArn"].split(":")[-1].split("/")
-    if len(rest) != 2 or rest[0] not in ("automl-job", "model-card", "cluster"):
+    if len(rest) != 2 or rest[0] not in ("model-card",):
         return None
     return sagemaker_backends[ask.account][ask.region]._get_resource_from_arn(ask.params["ResourceArn"])
 

@@ -93,8 +93,9 @@ def begin(
 
 
 def describe_training_job(ask: Ask) -> dict[str, Any]:
-    """As far as it has come."""
-    return {key: value for key, value in as_of(_job(ask), ask.now).items() if not key.startswith("x_")}
+    """As far as it has come. AWS names the key of the output even where there is none."""
+    shown = {key: value for key, value in as_of(_job(ask), ask.now).items() if not key.startswith("x_")}
+    return shown | {"OutputDataConfig": {"KmsKeyId": ""} | shown["OutputDataConfig"]}
 
 
 def list_training_jobs(ask: Ask) -> dict[str, Any]:

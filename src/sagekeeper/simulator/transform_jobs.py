@@ -70,7 +70,8 @@ def create_transform_job(ask: Ask) -> dict[str, Any]:
 def describe_transform_job(ask: Ask) -> dict[str, Any]:
     """As far as it has come; AWS tells no time of change here."""
     shown = as_of(existing(ask.here.jobs.transforms, ask.params["TransformJobName"], ask.now), WORD, ask.now)
-    return {key: value for key, value in shown.items() if key != "LastModifiedTime"}
+    output = {"TransformOutput": {"KmsKeyId": ""} | shown["TransformOutput"]}
+    return {key: value for key, value in shown.items() if key != "LastModifiedTime"} | output
 
 
 def list_transform_jobs(ask: Ask) -> dict[str, Any]:

@@ -190,8 +190,6 @@ def _leader(children: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _details(job: dict[str, Any], children: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    if "TuningJobCompletionCriteria" not in job["HyperParameterTuningJobConfig"]:
-        return {}
     done = sorted((row for row in children if OBJECTIVE in row), key=lambda row: row["TrainingEndTime"])
     trials: list[Trial] = [job["x_trials"][row["TrainingJobName"]] for row in done]
     told: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Where people work, and what they keep there: Studio, notebooks' past, feature groups, MLflow, monitoring, neighbours.
+"""Where people work, and what they keep there: Studio, notebooks' past, feature groups, MLflow, clusters, monitoring, neighbours.
 
 The state of one account and region beside `Standing`'s own fields; handlers change it, `workspace_charges.py` bills it.
 """
@@ -26,6 +26,7 @@ class Workspaces:
     feature_groups: Shelf = field(default_factory=Shelf)
     mlflow_servers: Shelf = field(default_factory=Shelf)
     mlflow_apps: Shelf = field(default_factory=Shelf)
+    clusters: Shelf = field(default_factory=Shelf)
     records: dict[str, Any] = field(default_factory=dict)
     executions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     neighbours: dict[tuple[str, str], Any] = field(default_factory=dict)
