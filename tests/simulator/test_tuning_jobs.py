@@ -228,8 +228,8 @@ def test_lists_are_filtered_and_paged_and_what_ended_can_be_deleted(place: Workp
     assert [(row["HyperParameterTuningJobName"], row["Strategy"]) for row in rows] == [("hopeless", "Bayesian")]
     first = place.ask("ListHyperParameterTuningJobs", MaxResults=2, SortBy="Name", SortOrder="Ascending")
     assert [row["HyperParameterTuningJobName"] for row in first["HyperParameterTuningJobSummaries"]] == [
+        "band",
         "billed",
-        "early",
     ]
     assert first["NextToken"]
     place.ask("DeleteHyperParameterTuningJob", HyperParameterTuningJobName="hopeless")
