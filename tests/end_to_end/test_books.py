@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from sagekeeper.core.clock import next_month
 from sagekeeper.core.ledger.models import Base
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, TABLES
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, TABLES, UNIT_COSTS
 from sagekeeper.service import pipeline
 from sagekeeper.service.house import House
 
@@ -61,6 +61,22 @@ def test_lake_and_attributed_costs_agree_with_cost_explorer_to_the_cent_for_ever
     attributed = kept.lake.scan(DAILY_COSTS).filter(pl.col("dataset") == "cost-explorer")
     assert by_month(attributed, "day", "billed_cost") == told
     assert next_month(max(told)) > last
+
+
+def test_hours_of_endpoints_with_without_and_of_unknown_traffic_cost_what_the_bill_says(kept: House) -> None:
+    rows = kept.lake.scan(UNIT_COSTS).filter(pl.col("unit").str.starts_with("hours ")).collect()
+    on_bill = (
+        kept.lake.scan(DAILY_COSTS)
+        .filter((pl.col("resource_kind") == "endpoint") & (pl.col("charge_category") == "Usage"))
+        .group_by(month=pl.col("day").dt.truncate("1mo"), subject="resource_name", account="account", region="region")
+        .agg(bill=pl.col("billed_cost").sum())
+        .collect()
+    )
+    sums = rows.group_by("month", "subject", "account", "region").agg(pl.col("billed_cost").sum())
+    both = sums.join(on_bill, on=["month", "subject", "account", "region"])
+    assert both.height == sums.height > 10
+    assert (both["billed_cost"] - both["bill"]).abs().max() < 1e-6
+    assert rows.filter(pl.col("unit") == "hours without requests")["billed_cost"].sum() > 0
 
 
 def test_a_run_repeated_for_the_same_day_changes_no_row(kept: House) -> None:

@@ -160,20 +160,21 @@ def _units(lines: pl.DataFrame, notion: str, currency: str, month: date) -> None
     if own.is_empty():
         st.caption(NOTHING.get(str(chosen), "None in this month."))
         return
+    several = own["unit"].n_unique() > 1
     shown = own.select(
         "subject",
         *(["variant"] if chosen == "Variants" else []),
         "owner",
-        "unit",
+        *(["unit"] if several else []),
         "unit_cost",
         "unit_cost_before",
         "quantity",
         "cost",
         "by_price",
         "by_volume",
-        known=pl.format("{} of {} {}", "found", "expected", "counted"),
-        unknown=pl.col("unknown"),
-        certainty=pl.col("certainty"),
+        "unknown",
+        pl.format("{} of {} {}", "found", "expected", "counted").alias("known"),
+        "certainty",
     )
     st.dataframe(
         shown,
@@ -186,7 +187,9 @@ def _units(lines: pl.DataFrame, notion: str, currency: str, month: date) -> None
             "unit": "Unit",
             "unit_cost": st.column_config.NumberColumn(f"Cost per unit, {currency}", format="%.4f"),
             "unit_cost_before": st.column_config.NumberColumn("Month before", format="%.4f"),
-            "quantity": st.column_config.NumberColumn("Units", format="localized"),
+            "quantity": st.column_config.NumberColumn(
+                "Units" if several else f"x {own['unit'][0]}", format="localized"
+            ),
             "cost": st.column_config.NumberColumn(f"{notion.capitalize()} cost, {currency}", format="accounting"),
             "by_price": st.column_config.NumberColumn("By price", format="accounting"),
             "by_volume": st.column_config.NumberColumn("By volume", format="accounting"),

@@ -58,13 +58,10 @@ def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
     return (
         lake.scan(DAILY_COSTS)
         .filter((pl.col("dataset") == dataset) & (pl.col("day") <= as_of.date()))
-        .group_by(CUBE_KEYS)
+        # What a notion does not know is a cell of its own: `unknown_part` can tell how much it is.
+        .group_by(*CUBE_KEYS, *(pl.col(f"{name}_cost").is_null().alias(f"no_{name}") for name in NOTIONS))
         .agg(
-            # Unknown for a part of it is unknown for all of it; `unknown_part` says how much that is.
-            *(
-                pl.when(pl.col(f"{name}_cost").is_not_null().all()).then(pl.col(f"{name}_cost").sum()).alias(name)
-                for name in NOTIONS
-            ),
+            *(known(pl.col(f"{name}_cost")).alias(name) for name in NOTIONS),
             provisional(dataset, as_of).any().alias("provisional"),
         )
         .with_columns(pl.col("owner").fill_null(UNATTRIBUTED))
