@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from sqlalchemy import select
 
+from sagekeeper.analyzers.parents import parents, uppermost
 from sagekeeper.collector import SOURCES
 from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.core.ledger.models import ApiUseRow, SourceRunRow
@@ -285,6 +286,26 @@ def test_a_processing_job_is_billed_from_start_to_end_and_names_its_schedule(fir
     assert ended.height > 10
     assert (ended["billable_seconds"] == seconds).all()
     assert jobs["parent_arn"].str.contains(f"monitoring-schedule/{DRIFTING}").any()
+
+
+def test_a_job_that_a_pipeline_started_is_known_by_the_steps_of_its_run(first: First) -> None:
+    client = first.house.sessions.client("sagemaker", PAYER, "us-east-1")
+    told = {
+        step["Metadata"]["TrainingJob"]["Arn"]: execution["PipelineExecutionArn"]
+        for pipeline in client.list_pipelines()["PipelineSummaries"]
+        for execution in client.list_pipeline_executions(PipelineName=pipeline["PipelineName"])[
+            "PipelineExecutionSummaries"
+        ]
+        for step in client.list_pipeline_execution_steps(PipelineExecutionArn=execution["PipelineExecutionArn"])[
+            "PipelineExecutionSteps"
+        ]
+        if "TrainingJob" in step["Metadata"]
+    }
+    links = parents(first.house.lake.scan(JOBS).collect())
+    ours = links.filter(pl.col("key").is_in([arn.lower() for arn in told]))
+    assert len(told) > 5
+    assert dict(ours.select("key", "parent_arn").rows()) == {arn.lower(): run for arn, run in told.items()}
+    assert set(uppermost(links)["parent_kind"]) == {"pipeline", "monitoring_schedule"}
 
 
 def test_the_drifted_feature_differs_from_its_baseline_and_the_steady_one_does_not(first: First) -> None:

@@ -34,6 +34,7 @@ SERVICES = (
     "cloudwatch",
     "s3",
     "sts",
+    "iam",
     "application-autoscaling",
     "organizations",
     "pricing",
@@ -345,6 +346,17 @@ CHECKS: dict[tuple[str, str], Checks] = {
         {"SpaceName": "checked"},
         [({}, "ValidationException"), ({"DomainId": "d-none", "SpaceName": "none"}, "ResourceNotFound")],
     ),
+    ("sagemaker", "DescribeUserProfile"): Checks(
+        {"UserProfileName": "ana"},
+        [({}, "ValidationException"), ({"DomainId": "d-none", "UserProfileName": "none"}, "ResourceNotFound")],
+    ),
+    ("sagemaker", "DescribeInferenceComponent"): named("InferenceComponentName", "checked", "ValidationException"),
+    ("sagemaker", "DescribePipeline"): named("PipelineName", "fraud-retraining", "ResourceNotFound"),
+    ("sagemaker", "ListPipelineExecutionSteps"): Checks({}, [({}, "ValidationException")]),
+    ("sagemaker", "ListInferenceComponents"): listed(),
+    ("sagemaker", "ListPipelines"): listed(),
+    ("sagemaker", "ListUserProfiles"): listed(),
+    ("iam", "ListRoleTags"): Checks({"RoleName": "Checked"}, [({"RoleName": "not-there"}, "NoSuchEntity")]),
     ("sagemaker", "ListApps"): listed(),
     ("sagemaker", "ListSpaces"): listed(),
     ("sagemaker", "ListTransformJobs"): listed(),
@@ -418,6 +430,9 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             account.ask("sagemaker", f"Create{kind}JobDefinition", definition(kind))
         open_studio(account, running)
         account.ask("sagemaker", "CreateTransformJob", transform("checked"))
+        host_component(account, running)
+        trust = '{"Version": "2012-10-17", "Statement": []}'
+        account.ask("iam", "CreateRole", {"RoleName": "Checked", "AssumeRolePolicyDocument": trust})
         yield account
 
 
@@ -430,6 +445,20 @@ def open_studio(account: Account, running: RunningSimulator) -> None:
     account.ask("sagemaker", "CreateSpace", domain | {"SpaceName": "checked"})
     running.advance(seconds=30)
     account.ask("sagemaker", "CreateApp", domain | CHECKS["sagemaker", "DescribeApp"].right)
+
+
+def host_component(account: Account, running: RunningSimulator) -> None:
+    """An endpoint for inference components, with one."""
+    place = {"EndpointName": "shared", "VariantName": "AllTraffic"}
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}
+    variant = {key: value for key, value in VARIANT.items() if key != "ModelName"} | {"ManagedInstanceScaling": scaling}
+    config = {"EndpointConfigName": "shared", "ExecutionRoleArn": ROLE, "ProductionVariants": [variant]}
+    account.ask("sagemaker", "CreateEndpointConfig", config)
+    account.ask("sagemaker", "CreateEndpoint", {"EndpointName": "shared", "EndpointConfigName": "shared"})
+    running.advance(seconds=25)
+    needs = {"ModelName": MODEL, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 256}}
+    component = {"InferenceComponentName": "checked", "Specification": needs, "RuntimeConfig": {"CopyCount": 1}}
+    account.ask("sagemaker", "CreateInferenceComponent", place | component)
 
 
 def transform(name: str) -> dict[str, Any]:
@@ -476,8 +505,11 @@ def test_it_answers_in_shape_and_refuses_as_aws(account: Account, service: str, 
     if operation == "DescribeProcessingJob":
         newest = account.ask("sagemaker", "ListProcessingJobs", {"MaxResults": 1})["ProcessingJobSummaries"][0]
         right = {"ProcessingJobName": newest["ProcessingJobName"]}
-    if operation in ("DescribeApp", "DescribeSpace"):
+    if operation in ("DescribeApp", "DescribeSpace", "DescribeUserProfile"):
         right |= {"DomainId": account.ask("sagemaker", "ListDomains", {})["Domains"][0]["DomainId"]}
+    if operation == "ListPipelineExecutionSteps":
+        runs = account.ask("sagemaker", "ListPipelineExecutions", {"PipelineName": "fraud-retraining"})
+        right = {"PipelineExecutionArn": runs["PipelineExecutionSummaries"][0]["PipelineExecutionArn"]}
     check_shape(service, operation, account.ask(service, operation, right))
     codes = []
     for given, code in checks.wrong:

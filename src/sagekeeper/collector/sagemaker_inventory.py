@@ -1,5 +1,5 @@
-"""What stands in an account and region: endpoints with their configuration and models, notebooks, monitoring schedules,
-scaling, Studio's apps and spaces (`studio.py`).
+"""What stands in an account and region: endpoints with their configuration, models and inference components, notebooks,
+monitoring schedules, pipelines, scaling, Studio (`studio.py`) and the roles that all this runs as (`execution_roles.py`).
 
 In: SageMaker's and Application Auto Scaling's List and Describe operations. Out: one `inventory` row per resource and
 day of observation, its `config` the answer of Describe as JSON. A kind of resource is described as data (`KINDS`). An
@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 from botocore.exceptions import ClientError
 
+from sagekeeper.collector.execution_roles import role_rows
 from sagekeeper.collector.inventory_rows import DESCRIBERS, as_json, blank_row, tags_of
 from sagekeeper.collector.source import Source, Task, aws_errors, is_gone, pages
 from sagekeeper.collector.studio import studio_rows
@@ -36,6 +37,8 @@ class Kind:
     describe_operation: str
     status: str | None = None
     changed: str = "LastModifiedTime"
+    without: tuple[str, ...] = ()
+    """Fields that are not kept: large, and of no use to anybody here."""
 
 
 KINDS: tuple[Kind, ...] = (
@@ -65,6 +68,23 @@ KINDS: tuple[Kind, ...] = (
         "describe_monitoring_schedule",
         "MonitoringScheduleStatus",
     ),
+    Kind(
+        "inference_component",
+        "list_inference_components",
+        "InferenceComponents",
+        "InferenceComponent",
+        "describe_inference_component",
+        "InferenceComponentStatus",
+    ),
+    Kind(
+        "pipeline",
+        "list_pipelines",
+        "PipelineSummaries",
+        "Pipeline",
+        "describe_pipeline",
+        "PipelineStatus",
+        without=("PipelineDefinition",),
+    ),
 )
 
 
@@ -90,6 +110,8 @@ def collect(task: Task) -> int:
         rows += _scalable_targets(task)
     with aws_errors(f"Studio in {task.account.id} {task.region}"):
         rows += studio_rows(task)
+    with aws_errors(f"Execution roles in {task.account.id}"):
+        rows += role_rows(task, _roles(found))
     # An empty region is an observation too: without a row it would look as if nobody had looked.
     rows = rows or [_place(task)]
     frame = pl.DataFrame(rows, schema=INVENTORY.columns)
@@ -112,7 +134,7 @@ def _described(task: Task, kind: Kind, name: str) -> dict[str, Any] | None:
             raise
         task.note(f"{kind.name} {name} vanished while it was read and is left out.")
         return None
-    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+    return {key: value for key, value in answer.items() if key not in ("ResponseMetadata", *kind.without)}
 
 
 def _inlined(kind: Kind, answer: dict[str, Any], found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
@@ -164,13 +186,19 @@ def _scalable_targets(task: Task) -> list[dict[str, Any]]:
     ]
 
 
+def _roles(found: dict[str, dict[str, dict[str, Any]]]) -> set[str]:
+    """What models, notebooks and pipelines run as."""
+    answers = [answer for kind in ("model", "notebook_instance", "pipeline") for answer in found[kind].values()]
+    return {answer[key] for answer in answers for key in ("ExecutionRoleArn", "RoleArn") if answer.get(key)}
+
+
 def _place(task: Task) -> dict[str, Any]:
     return blank_row(task) | {"kind": "region", "name": task.region, "arn": "", "config": "{}", "tags": "{}"}
 
 
 SAGEMAKER_INVENTORY = Source(
     name="sagemaker_inventory",
-    description="endpoints, configurations, models, notebooks, Studio, monitoring schedules and scaling",
+    description="endpoints, configurations, models, components, notebooks, Studio, pipelines, schedules, scaling, roles",
     per="account_region",
     permissions=(
         "sagemaker:ListModels",
@@ -183,6 +211,13 @@ SAGEMAKER_INVENTORY = Source(
         "sagemaker:DescribeNotebookInstance",
         "sagemaker:ListMonitoringSchedules",
         "sagemaker:DescribeMonitoringSchedule",
+        "sagemaker:ListInferenceComponents",
+        "sagemaker:DescribeInferenceComponent",
+        "sagemaker:ListPipelines",
+        "sagemaker:DescribePipeline",
+        "sagemaker:ListUserProfiles",
+        "sagemaker:DescribeUserProfile",
+        "iam:ListRoleTags",
         "sagemaker:ListApps",
         "sagemaker:DescribeApp",
         "sagemaker:ListSpaces",

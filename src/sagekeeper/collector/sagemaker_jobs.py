@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
 from botocore.exceptions import ClientError
 
 from sagekeeper.collector.inventory_rows import DESCRIBERS, as_json, tags_of
+from sagekeeper.collector.job_rows import blank_job, keep_jobs
 from sagekeeper.collector.source import Source, Task, aws_errors, is_gone, pages
-from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import JOBS
 
 FIRST_DAYS = 400
@@ -39,7 +39,7 @@ def collect(task: Task) -> int:
         for kind, jobs in sources.items():
             task.progress(kind, 0.0)
             found = pl.DataFrame(list(jobs), schema=JOBS.columns)
-            _keep(task, kind, found)
+            keep_jobs(task, kind, found)
             rows += found.height
     task.has_read_upto(task.as_of)
     return rows
@@ -61,7 +61,7 @@ def _training(task: Task, since: datetime) -> Iterator[dict[str, Any]]:
         job = result["TrainingJob"]
         if job["CreationTime"] <= task.as_of:
             cluster, stopping = job.get("ResourceConfig", {}), job.get("StoppingCondition", {})
-            yield _common(task, "training_job", job, "TrainingJob") | {
+            yield blank_job(task, "training_job", job, "TrainingJob") | {
                 "instance_type": cluster.get("InstanceType"),
                 "instance_count": cluster.get("InstanceCount"),
                 "volume_gb": cluster.get("VolumeSizeInGB"),
@@ -117,7 +117,7 @@ def _listed(task: Task, since: datetime, kind: str, how: Listed) -> Iterator[dic
             "config": as_json({key: value for key, value in job.items() if key != "ResponseMetadata"}),
         }
         return (
-            _common(task, kind, job, how.field) | _billed(job, how.field.removesuffix("Job")) | how.details(job) | own
+            blank_job(task, kind, job, how.field) | _billed(job, how.field.removesuffix("Job")) | how.details(job) | own
         )
 
     with ThreadPoolExecutor(DESCRIBERS) as pool:
@@ -172,34 +172,6 @@ LISTED = {
     "processing_job": Listed("ProcessingJob", "list_processing_jobs", "describe_processing_job", _processing),
     "transform_job": Listed("TransformJob", "list_transform_jobs", "describe_transform_job", _transform),
 }
-
-
-def _common(task: Task, kind: str, job: dict[str, Any], field: str) -> dict[str, Any]:
-    blank: dict[str, Any] = dict.fromkeys(JOBS.columns)
-    return blank | {
-        "account": task.account.id,
-        "region": task.region,
-        "kind": kind,
-        "name": job[f"{field}Name"],
-        "arn": job[f"{field}Arn"],
-        "status": job[f"{field}Status"],
-        "failure_reason": job.get("FailureReason"),
-        "created_at": job["CreationTime"],
-        "month": job["CreationTime"].date().replace(day=1),
-        "observed_at": task.as_of,
-    }
-
-
-def _keep(task: Task, kind: str, found: pl.DataFrame) -> None:
-    """Put the jobs beside those of the same months that were read before."""
-    place = {"account": task.account.id, "region": task.region, "kind": kind}
-    here = pl.all_horizontal(pl.col(column) == value for column, value in place.items())
-    for month in found["month"].unique().sort().to_list():
-        new = found.filter(pl.col("month") == month)
-        before = task.lake.scan(JOBS).filter(here & (pl.col("month") == month)).collect()
-        rows = pl.concat([before.join(new, on="name", how="anti"), new])
-        scope: dict[str, str | date] = {**place, "month": month}
-        task.replace(JOBS, rows, Scope(scope))
 
 
 SAGEMAKER_JOBS = Source(

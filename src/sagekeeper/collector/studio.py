@@ -1,8 +1,9 @@
-"""Studio's apps, which are paid for by the hour, and its spaces, whose volumes are paid for while they stand.
+"""Studio's apps, which are paid for by the hour, its spaces, whose volumes are paid for while they stand, and whose they are.
 
-In: ListApps and ListSpaces, and a Describe of each for its ARN. Out: `inventory` rows of the kinds ``studio_app`` and
-``studio_space``, named ``<domain>/<user or space>/<type>/<app>`` and ``<domain>/<space>``: an app's own name is unique
-within its space only. Apps that are deleted stay in AWS's list for a day; they are left out.
+In: ListApps, ListSpaces and ListUserProfiles, and a Describe of each for its ARN. Out: `inventory` rows of the kinds
+``studio_app``, ``studio_space`` and ``user_profile``, named ``<domain>/<user or space>/<type>/<app>``, ``<domain>/<space>``
+and ``<domain>/<user>``: an app's own name is unique within its space only. Apps that are deleted stay in AWS's list for a
+day; they are left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sagekeeper.collector.source import Task, is_gone, pages
 
 APP_KEY = ("DomainId", "UserProfileName", "SpaceName", "AppType", "AppName")
 SPACE_KEY = ("DomainId", "SpaceName")
+PROFILE_KEY = ("DomainId", "UserProfileName")
 GONE = ("Deleted", "Deleting")
 
 
@@ -26,7 +28,9 @@ def studio_rows(task: Task) -> list[dict[str, Any]]:
     client = task.client("sagemaker")
     apps = [app for app in pages(client, "list_apps", "Apps", MaxResults=100) if app["Status"] not in GONE]
     spaces = [space for space in pages(client, "list_spaces", "Spaces", MaxResults=100) if space["Status"] not in GONE]
+    profiles = list(pages(client, "list_user_profiles", "UserProfiles", MaxResults=100))
     return [
+        *_described(task, "user_profile", profiles, PROFILE_KEY, client.describe_user_profile, "UserProfileArn"),
         *_described(task, "studio_app", apps, APP_KEY, client.describe_app, "AppArn"),
         *_described(task, "studio_space", spaces, SPACE_KEY, client.describe_space, "SpaceArn"),
     ]

@@ -219,7 +219,7 @@ INVENTORY = Table(
     {
         "account": pl.String(),
         "region": pl.String(),
-        "kind": pl.String(),  # endpoint, model, notebook_instance, studio_app, studio_space ...
+        "kind": pl.String(),  # endpoint, model, inference_component, studio_app, pipeline, execution_role ...
         "name": pl.String(),
         "arn": pl.String(),
         "status": pl.String(),
@@ -239,7 +239,7 @@ JOBS = Table(
     {
         "account": pl.String(),
         "region": pl.String(),
-        "kind": pl.String(),  # training_job, processing_job, transform_job
+        "kind": pl.String(),  # training_job, processing_job, transform_job, hyper_parameter_tuning_job, pipeline_execution
         "name": pl.String(),
         "arn": pl.String(),
         "status": pl.String(),  # Completed, Failed, Stopped, InProgress
