@@ -18,7 +18,15 @@ from sagekeeper.analyzers.parents import parents, uppermost
 from sagekeeper.collector import SOURCES
 from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.core.ledger.models import ApiUseRow, SourceRunRow
-from sagekeeper.core.tables import COSTS, FEATURE_PROFILES, INVENTORY, JOBS, METRICS, MONITOR_VIOLATIONS
+from sagekeeper.core.tables import (
+    COSTS,
+    FEATURE_PROFILES,
+    INVENTORY,
+    JOBS,
+    METRICS,
+    MONITOR_VIOLATIONS,
+    TRIAL_COMPONENTS,
+)
 from sagekeeper.simulator.client import Simulator
 
 from .conftest import OTHER, PAYER, REGIONS, Collector, open_collector, roles
@@ -100,6 +108,22 @@ def in_lake(collector: Collector, *columns: str) -> dict[tuple[str, ...], Decima
 def days_of_bill(collector: Collector) -> tuple[date, date]:
     days = collector.lake.scan(COSTS).select("x_ChargeDate").collect()["x_ChargeDate"]
     return days.min(), days.max()  # type: ignore[return-value]
+
+
+def test_every_trial_of_an_experiment_is_known_with_the_job_that_ran_it(first: First) -> None:
+    client = first.house.sessions.client("sagemaker", PAYER, "us-east-1")
+    told = {
+        (experiment["ExperimentName"], part["TrialComponentSource"]["SourceArn"])
+        for experiment in client.list_experiments()["ExperimentSummaries"]
+        for part in client.list_trial_components(ExperimentName=experiment["ExperimentName"], MaxResults=100)[
+            "TrialComponentSummaries"
+        ]
+    }
+    trials = first.house.lake.scan(TRIAL_COMPONENTS).collect()
+    assert len(told) == trials.height > 0
+    assert set(trials.select("experiment", "source_arn").rows()) == told
+    jobs = first.house.lake.scan(JOBS).select(source_arn="arn").collect()
+    assert trials.join(jobs, on="source_arn", how="anti").is_empty()
 
 
 def test_every_source_reads_every_account_and_region(first: First) -> None:

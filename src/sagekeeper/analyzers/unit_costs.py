@@ -27,7 +27,7 @@ LONGEST_RUN = timedelta(days=28)
 @dataclass(frozen=True)
 class Counted:
     """What units are counted from. ``requests`` and ``hours``: of `traffic`. ``endpoints``: of `endpoints.described`.
-    ``experiments``: [experiment, trial, source_arn], empty where none were collected."""
+    ``experiments``: [experiment, trial, source_arn] of `TRIAL_COMPONENTS`."""
 
     requests: pl.DataFrame
     hours: pl.DataFrame
@@ -53,7 +53,7 @@ def unit_costs(
         unit_endpoints.per_variant(days, counted.requests, counted.endpoints, counted.prices, month, settings),
         unit_endpoints.hours_of_service(days, counted.hours, counted.endpoints),
         unit_runs.per_run(ran, settings),
-        unit_runs.per_execution(ran, settings),
+        unit_runs.per_execution(ran, counted.jobs, settings),
         unit_runs.per_trial(ran, counted.experiments, settings),
         unit_runs.per_token(ran, settings),
     ]

@@ -13,17 +13,23 @@ from datetime import date
 import polars as pl
 
 from sagekeeper.analyzers.job_families import family
+from sagekeeper.analyzers.parents import ancestors, parents
 from sagekeeper.analyzers.unit_rows import AMOUNTS, Settings, certainty, summed, too_few, too_little
 from sagekeeper.core.clock import day_start, next_month
 
 RUN, EXECUTION, TRIAL, TOKENS = "run", "execution", "trial", "1M tokens"
+BILLED = ("training_job", "processing_job", "transform_job")
+"""Jobs that the bill names; tuning jobs and executions cost what these below them do."""
 PIPELINE = r":pipeline/([^/]+)/execution/[^/]+$"
 GROUP = ["account", "region", "subject_kind", "subject", "currency"]
 
 
 def runs(usage: pl.DataFrame, jobs: pl.DataFrame, month: date) -> pl.DataFrame:
-    """What ran and ended in ``month``, with all its cost: [account, region, kind, name, key, parent_arn, tokens,
-    currency, `AMOUNTS`, certainty, provisional, owner, on_bill]. ``key``: the ARN in lower case."""
+    """What ran and ended in ``month``, with all its cost.
+
+    [account, region, kind, name, key, tokens, currency, `AMOUNTS`, certainty, provisional, owner, on_bill]; ``key`` is the ARN in
+    lower case.
+    """
     costs = (
         usage.filter(pl.col("kind").str.ends_with("_job"))
         .group_by("account", "region", "kind", "name", "currency")
@@ -36,13 +42,12 @@ def runs(usage: pl.DataFrame, jobs: pl.DataFrame, month: date) -> pl.DataFrame:
     )
     ended = pl.col("ended_at").is_between(day_start(month), day_start(next_month(month)), closed="left")
     return (
-        jobs.filter(ended & pl.col("started_at").is_not_null())
+        jobs.filter(ended & pl.col("kind").is_in(BILLED) & pl.col("started_at").is_not_null())
         .select(
             "account",
             "region",
             "kind",
             "name",
-            "parent_arn",
             key=pl.col("arn").str.to_lowercase(),
             # DescribeTrainingJob.BillableTokenCount, of serverless training jobs only.
             tokens=pl.col("config").str.json_path_match("$.BillableTokenCount").cast(pl.Float64, strict=False),
@@ -61,11 +66,15 @@ def per_run(found: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     return _units(named, RUN, "runs", settings)
 
 
-def per_execution(found: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """One row per pipeline whose executions started the jobs."""
-    named = found.with_columns(
-        subject=pl.col("parent_arn").str.extract(PIPELINE), subject_kind=pl.lit("pipeline"), part=pl.col("parent_arn")
-    ).filter(pl.col("subject").is_not_null())
+def per_execution(found: pl.DataFrame, jobs: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """One row per pipeline whose executions started the jobs, or the tuning jobs above them. ``jobs``: all of them."""
+    within = (
+        ancestors(parents(jobs))
+        .select("key", part="ancestor_key", subject=pl.col("ancestor_arn").str.extract(PIPELINE))
+        .drop_nulls()
+        .unique("key")
+    )
+    named = found.join(within, on="key", how="inner").with_columns(subject_kind=pl.lit("pipeline"))
     return _units(named, EXECUTION, "executions", settings)
 
 

@@ -8,6 +8,7 @@ from sagekeeper.collector.cost_explorer import COST_EXPLORER
 from sagekeeper.collector.data_capture import DATA_CAPTURE
 from sagekeeper.collector.model_monitor import MODEL_MONITOR
 from sagekeeper.collector.price_list import PRICE_LIST
+from sagekeeper.collector.sagemaker_experiments import SAGEMAKER_EXPERIMENTS
 from sagekeeper.collector.sagemaker_flows import SAGEMAKER_FLOWS
 from sagekeeper.collector.sagemaker_inventory import SAGEMAKER_INVENTORY
 from sagekeeper.collector.sagemaker_jobs import SAGEMAKER_JOBS
@@ -20,6 +21,7 @@ SOURCES: tuple[Source, ...] = (
     SAGEMAKER_INVENTORY,
     SAGEMAKER_JOBS,
     SAGEMAKER_FLOWS,
+    SAGEMAKER_EXPERIMENTS,
     CLOUDWATCH_METRICS,
     MODEL_MONITOR,
     DATA_CAPTURE,

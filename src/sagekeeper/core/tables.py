@@ -267,6 +267,23 @@ JOBS = Table(
     partition=("month", "account", "region", "kind"),
 )
 
+TRIAL_COMPONENTS = Table(
+    "trial_components",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "experiment": pl.String(),
+        "trial": pl.String(),
+        "component": pl.String(),
+        "source_arn": pl.String(),  # the job it is of; null: somebody made it by hand
+        "created_at": UTC_TIME,
+        "month": pl.Date(),  # first day of the month of created_at
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "experiment", "trial", "component"),
+    partition=("month", "account", "region"),
+)
+
 FEATURE_PROFILES = Table(
     "feature_profiles",
     {
@@ -337,6 +354,7 @@ TABLES: tuple[Table, ...] = (
     METRICS,
     INVENTORY,
     JOBS,
+    TRIAL_COMPONENTS,
     FEATURE_PROFILES,
     MONITOR_VIOLATIONS,
     PRICES,

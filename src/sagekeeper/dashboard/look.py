@@ -14,7 +14,6 @@ from sagekeeper.core.tables import (
     COSTS,
     DAILY_COSTS,
     FEATURE_PROFILES,
-    JOBS,
     MONITOR_VIOLATIONS,
     UNIT_COSTS,
 )
@@ -114,7 +113,7 @@ def _resource_days(
     return spend.grouped(rows, "resource", "cost")
 
 
-@remembered(DAILY_COSTS, JOBS, spinner="Adding up …")
+@remembered(DAILY_COSTS, spinner="Adding up …")
 def by_subject(
     dataset: str, currency: str, basis: spend.Basis, first: date, last: date, subject: subjects.Subject
 ) -> pl.DataFrame:
@@ -129,7 +128,7 @@ def subject_days(
     return _subject_days(dataset, currency, basis, first, last, subject, moment().end_of_day)
 
 
-@remembered(DAILY_COSTS, JOBS, spinner="Adding up …")
+@remembered(DAILY_COSTS, spinner="Adding up …")
 def _subject_days(
     dataset: str,
     currency: str,

@@ -21,7 +21,9 @@ PERIODS = ("This month", "Last month", "30 days", "90 days", "13 months")
 GROUPS: dict[str, str] = {
     "Service": "service",
     "Use": "usage_family",
+    "Team": "team",
     "Owner": "owner",
+    "Project": "project",
     "Endpoint": "endpoint",
     "Job family": "job_family",
     "Pipeline": "pipeline",

@@ -22,7 +22,7 @@ from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.core.settings import Settings
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, JOBS, METRICS, UNIT_COSTS
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS, UNIT_COSTS
 from sagekeeper.service.daily_costs import UNSETTLED_DAYS, rules_of
 from sagekeeper.service.facts import inventory_ever, price_book
 
@@ -39,11 +39,12 @@ def refresh_unit_costs(lake: Lake, ledger: Ledger, settings: Settings, own: Unit
         return 0
     endpoints = described(inventory_ever(lake, as_of.date()), tuple(settings.owner_tags))
     jobs = lake.scan(JOBS).collect()
+    trials = lake.scan(TRIAL_COMPONENTS).select("experiment", "trial", "source_arn").collect()
     changed = 0
     for (month,), bills in due.group_by("month", maintain_order=True):
         assert isinstance(month, date)
         requests, hours = _traffic(lake, month)
-        counted = Counted(requests, hours, endpoints, jobs, _experiments(), price_book(lake, as_of.date()))
+        counted = Counted(requests, hours, endpoints, jobs, trials, price_book(lake, as_of.date()))
         for dataset in bills["dataset"]:
             costs = lake.scan(DAILY_COSTS).filter(
                 (pl.col("dataset") == dataset)
@@ -97,8 +98,3 @@ def _traffic(lake: Lake, month: date) -> tuple[pl.DataFrame, pl.DataFrame]:
     columns = ["account", "region", "kind", "name", "status", "created_at", "changed_at", "observed_at"]
     requests = requests_by_day(metrics, seen.select(columns).collect())
     return requests, hours_by_day(metrics, requests)
-
-
-def _experiments() -> pl.DataFrame:
-    """Which job is in which trial: not collected."""
-    return pl.DataFrame(schema={"experiment": pl.String, "trial": pl.String, "source_arn": pl.String})

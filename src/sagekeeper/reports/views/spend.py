@@ -33,7 +33,7 @@ NOTIONS: dict[Basis, str] = {
 }
 """The four notions of cost (FOCUS 1.2: BilledCost, EffectiveCost, ContractedCost, ListCost), a sentence each."""
 
-Dimension = Literal["service", "usage_family", "owner", "account", "region", "charge_category"]
+Dimension = Literal["service", "usage_family", "owner", "team", "project", "account", "region", "charge_category"]
 
 CUBE_KEYS = (
     "day",
@@ -43,6 +43,8 @@ CUBE_KEYS = (
     "charge_category",
     "usage_family",
     "owner",
+    "team",
+    "project",
     "attribution",
     "currency",
 )
@@ -64,7 +66,7 @@ def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
             *(known(pl.col(f"{name}_cost")).alias(name) for name in NOTIONS),
             provisional(dataset, as_of).any().alias("provisional"),
         )
-        .with_columns(pl.col("owner").fill_null(UNATTRIBUTED))
+        .with_columns(pl.col("owner", "team", "project").fill_null(UNATTRIBUTED))
         .select(CUBE.keys())
         .sort("day", "account", "service", "usage_family", "owner")
         .collect()

@@ -1,6 +1,6 @@
 """What endpoints, job families and pipelines cost: resources grouped by what people call them.
 
-In: `daily_costs` of one bill, for pipelines `jobs` too. Out: a table and the days of the largest, as of the cost
+In: `daily_costs` of one bill. Out: a table and the days of the largest, as of the cost
 cube. What is of no such subject is the row `REST`, what nobody could be given is `UNATTRIBUTED`: every sum is the
 bill's.
 """
@@ -13,12 +13,12 @@ from typing import Literal
 import polars as pl
 
 from sagekeeper.analyzers.job_families import family
-from sagekeeper.analyzers.unit_runs import PIPELINE
 from sagekeeper.core.lake import Lake
-from sagekeeper.core.tables import DAILY_COSTS, JOBS
+from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.reports.views.resources import first_day
 from sagekeeper.reports.views.spend import OTHERS, REST, UNATTRIBUTED, Basis, known, provisional
 
+PIPELINE = r":pipeline/([^/]+)"
 Subject = Literal["endpoint", "job_family", "pipeline"]
 
 
@@ -80,20 +80,10 @@ def _named(lake: Lake, dataset: str, currency: str, first: date, last: date, sub
     rows = lake.scan(DAILY_COSTS).filter(
         (pl.col("dataset") == dataset) & pl.col("day").is_between(first, last) & (pl.col("currency") == currency)
     )
-    if subject == "pipeline":
-        started = lake.scan(JOBS).select(
-            "account",
-            "region",
-            resource_kind="kind",
-            resource_name="name",
-            group=pl.col("parent_arn").str.extract(PIPELINE),
-        )
-        rows = rows.join(started, on=["account", "region", "resource_kind", "resource_name"], how="left")
-    elif subject == "job_family":
-        rows = rows.with_columns(
-            group=pl.when(pl.col("resource_kind").str.ends_with("_job")).then(family("resource_name"))
-        )
-    else:
-        rows = rows.with_columns(group=pl.when(pl.col("resource_kind") == "endpoint").then("resource_name"))
+    own = {
+        "endpoint": pl.when(pl.col("resource_kind") == "endpoint").then("resource_name"),
+        "job_family": pl.when(pl.col("resource_kind").str.ends_with("_job")).then(family("resource_name")),
+        "pipeline": pl.col("parent_arn").str.extract(PIPELINE),
+    }[subject]
     nobody = pl.when(pl.col("resource_name").is_null()).then(pl.lit(UNATTRIBUTED)).otherwise(pl.lit(REST))
-    return rows.with_columns(group=pl.coalesce("group", nobody))
+    return rows.with_columns(group=pl.coalesce(own, nobody))

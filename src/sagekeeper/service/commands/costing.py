@@ -37,6 +37,8 @@ class By(StrEnum):
     service = "service"
     usage_family = "use"
     owner = "owner"
+    team = "team"
+    project = "project"
     account = "account"
     region = "region"
     charge_category = "charge"
