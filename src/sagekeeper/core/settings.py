@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -79,6 +79,46 @@ class Ownership(BaseModel):
     )
 
 
+SplitColumn = Literal[
+    "account",
+    "region",
+    "service",
+    "usage_family",
+    "charge_category",
+    "resource_kind",
+    "resource_name",
+    "owner",
+    "team",
+    "project",
+]
+
+
+class Split(BaseModel):
+    """A shared cost and those who share it. Rules are tried in order; a cost is split by the first that matches."""
+
+    name: str = Field(min_length=1)
+    match: dict[SplitColumn, str] = Field(
+        min_length=1, description="column = pattern with * and ?; an empty pattern: what has nothing there"
+    )
+    over: Literal["owner", "team", "project"] = "owner"
+    by: Literal["even", "usage", "fixed"] = Field("usage", description="usage: in proportion to what each costs itself")
+    shares: dict[str, float] = Field({}, description="by = 'fixed': who pays which part, together at most 1")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Split:
+        if (self.by == "fixed") != bool(self.shares):
+            raise ValueError("shares belong to by = 'fixed', and to nothing else")
+        if any(share <= 0 for share in self.shares.values()) or sum(self.shares.values()) > 1 + 1e-9:
+            raise ValueError("shares are above 0 and together at most 1")
+        return self
+
+    @property
+    def words(self) -> str:
+        """The rule in a few words, as every row that came of it carries them."""
+        how = {"even": "evenly", "usage": "by usage", "fixed": "by fixed shares"}[self.by]
+        return f"{self.name}: {how} over {self.over}s"
+
+
 class Budget(BaseModel):
     """A monthly budget and who is told when it is, or will be, exceeded."""
 
@@ -134,6 +174,7 @@ class Settings(BaseSettings):
     dashboard_url: str = "http://localhost:8501"
     owner_tags: list[str] = Field(["owner", "Owner", "team"], description="tags that name the owner, first wins")
     ownership: Ownership = Ownership()
+    splits: list[Split] = Field([], description="shared costs and who shares them")
     aws: Aws = Aws()
     collect: Collect = Collect()
     budgets: list[Budget] = []

@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.attribution import VERSION, attribute
+from sagekeeper.analyzers.cost_split import split
 from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
@@ -38,7 +39,7 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
     inventory, jobs = inventory_states(lake, as_of.date()), lake.scan(JOBS).collect()
     changed = 0
     for (dataset, _), days in due.group_by("dataset", pl.col("day").dt.truncate("1mo"), maintain_order=True):
-        changed += _refresh(lake, str(dataset), days["day"].to_list(), inventory, jobs, OwnerRules.of(settings))
+        changed += _refresh(lake, str(dataset), days["day"].to_list(), inventory, jobs, settings)
     if observed_upto is not None:
         with ledger.session() as session:
             set_watermark(session, "attribution", "*", rules, observed_upto, as_of)
@@ -47,7 +48,9 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
 
 def rules_of(settings: Settings) -> str:
     """By which rules days are attributed, as a short name: another one when a setting or the code's `VERSION` differs."""
-    told = json.dumps([VERSION, settings.owner_tags, settings.ownership.model_dump()])
+    told = json.dumps(
+        [VERSION, settings.owner_tags, settings.ownership.model_dump(), [item.model_dump() for item in settings.splits]]
+    )
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -76,10 +79,11 @@ def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[
 
 
 def _refresh(
-    lake: Lake, dataset: str, days: list[date], inventory: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules
+    lake: Lake, dataset: str, days: list[date], inventory: pl.DataFrame, jobs: pl.DataFrame, settings: Settings
 ) -> int:
     on_bill = (pl.col("x_Dataset") == dataset) & pl.col("x_ChargeDate").is_in(days)
-    wanted = attribute(lake.scan(COSTS).filter(on_bill).collect(), inventory, jobs, rules)
+    found = attribute(lake.scan(COSTS).filter(on_bill).collect(), inventory, jobs, OwnerRules.of(settings))
+    wanted = split(found, settings.splits)
     there = lake.scan(DAILY_COSTS).filter((pl.col("dataset") == dataset) & pl.col("day").is_in(days)).collect()
     differing = _differing_days(there, wanted)
     for first, last in _stretches(differing):
