@@ -13,6 +13,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
@@ -101,7 +102,10 @@ def open_text(path: Path) -> BillText:
     except PermissionError as error:
         raise BadInput(f"{path} may not be read by this user. Change its permissions. Nothing was changed.") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{path.name} is a damaged or truncated gzip. Fetch it again. Nothing was changed.") from error
+        where = f", it breaks off in line {_readable_lines(path) + 1}" if zipped else ""
+        raise BadInput(
+            f"{path.name} is a damaged or truncated gzip{where}. Fetch it again. Nothing was changed."
+        ) from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}. Nothing was changed.") from error
     # Some exporters name a last column and write no values for it; a row that is merely cut off is refused later.
@@ -113,6 +117,15 @@ def _ends_a_line(raw: IO[bytes]) -> bool:
     raw.seek(0, SEEK_END)
     raw.seek(max(0, raw.tell() - 1))
     return raw.read(1) in (b"", b"\n", b"\r")
+
+
+def _readable_lines(path: Path) -> int:
+    """Whole lines of a damaged gzip before the damage."""
+    lines = 0
+    with suppress(EOFError, OSError, zlib.error), gzip.open(path, "rb") as unzipped:
+        while part := unzipped.read(1 << 16):
+            lines += part.count(b"\n")
+    return lines
 
 
 def _beginning(path: Path, zipped: bool) -> tuple[list[str], list[str]]:
