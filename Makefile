@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
-UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
+# uv shows its progress bars to a person only.
+UV := $(BIN)/python -m uv pip install $(if $(MAKE_TERMOUT),,--quiet) --python $(BIN)/python
 # Bytecode once, ahead: half of what a process takes to start, and some machines never keep it. The two largest are left out.
 BYTECODE := $(BIN)/python -m compileall -q -j 0 -x '/(sagemaker[^/]*|pyspark)/' $(VENV)/lib src > /dev/null 2>&1 || true
 # A file's tests stay together: they share one simulated account.

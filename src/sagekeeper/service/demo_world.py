@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -67,7 +68,9 @@ def write_settings(folder: Path, simulator_url: str, dashboard_url: str, budgets
         lines += ['recipients = ["budget-holder@example.com"]']
     (folder / "sagekeeper.toml").write_text("\n".join(lines) + "\n")
     ours = environment_of(folder, {})
-    (folder / "env.sh").write_text("".join(f"export {name}='{value}'\n" for name, value in ours.items()))
+    lines = [f"export {name}='{value}'" for name, value in ours.items()]
+    lines.append(f"export PATH='{Path(sys.executable).parent}':\"$PATH\"")
+    (folder / "env.sh").write_text("\n".join(lines) + "\n")
 
 
 def free_port(wanted: int) -> int:
