@@ -52,13 +52,10 @@ def test_with_json_an_error_is_a_document_on_stdout_too(sagekeeper: Callable[...
     assert "Traceback" not in err
 
 
-def test_applying_without_yes_is_refused_before_anything_is_opened(
-    sagekeeper: Callable[..., Said], tmp_path: Path
-) -> None:
+def test_a_dry_run_of_an_unknown_action_is_bad_input(sagekeeper: Callable[..., Said]) -> None:
     code, _, err = sagekeeper("apply", "1")
     assert code == 2
-    assert "--yes" in err
-    assert not (tmp_path / ".sagekeeper").exists()
+    assert "There is no action 1" in sentence(err)
 
 
 def test_an_unknown_recommendation_is_bad_input(sagekeeper: Callable[..., Said]) -> None:

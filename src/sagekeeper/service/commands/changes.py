@@ -37,17 +37,24 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def plan(recommendation: RecommendationArgument, as_json: JsonOption = False) -> None:
+def plan(
+    recommendation: RecommendationArgument,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="also put it into the queue, to be approved by its number")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Dry run: print every call that applying would make, and how it would be undone. Changes nothing."""
-    from sagekeeper.lifecycle.plan import make_plan
-
     out = Output(as_json)
     with open_house() as house:
         wanted = _recommendation(house.ledger, recommendation)
-        made = make_plan(wanted, house.sessions, house.clock(), house.settings.lifecycle)
-    _show_plan(out, wanted, made)
-    out.give({"recommendation": wanted.fingerprint, "plan": made})
-    out.say(f"Nothing was changed. Next: sagekeeper apply {wanted.fingerprint} --yes")
+        document = _dry_run(house, out, wanted)
+        following = f"apply {wanted.fingerprint} --yes" if wanted.one_click else f"plan {wanted.fingerprint} --ask"
+        if ask:
+            action, _ = request_action(house.ledger, wanted.fingerprint, wanted.version, _who(), house.clock())
+            document["action"], following = action.id, f"approve {action.id}"
+    out.give(document)
+    out.say(f"Nothing was changed. Next: sagekeeper {following}")
 
 
 def approve(
@@ -70,11 +77,13 @@ def apply(
     timeout_s: Annotated[float, typer.Option("--timeout", help="seconds to wait until it is settled")] = 1800,
     as_json: JsonOption = False,
 ) -> None:
-    """Apply a change now: run the worker until the action is settled, or is being watched."""
+    """Apply a change now: run the worker until it is settled, or is being watched. Without --yes: a dry run."""
     out = Output(as_json)
-    if not yes:
-        raise BadInput(f"This changes AWS. Look first: sagekeeper plan REC; then: sagekeeper apply {target} --yes")
     with open_house() as house:
+        if not yes:
+            out.give(_dry_run(house, out, _wanted(house.ledger, target)))
+            out.say(f"Nothing was changed. To change it: sagekeeper apply {target} --yes")
+            return
         action = _approved(house, target, house.clock())
         action = _settle(house, action.id, out, timeout_s, resting=tuple(set(RESTING) - {"planned"}))
         _tell_end(house.ledger, out, action)
@@ -146,13 +155,42 @@ def _recommendation(ledger: Ledger, beginning: str) -> Recommendation:
     return Recommendation.model_validate(rows[0].document)
 
 
+def _wanted(ledger: Ledger, target: str) -> Recommendation:
+    """What ``target`` is about: an action's number, or a recommendation."""
+    if not _is_action(target):
+        return _recommendation(ledger, target)
+    with ledger.reading() as session:
+        action = session.get(ActionRow, int(target))
+    if action is None:
+        raise BadInput(f"There is no action {target}. List them with: sagekeeper activity")
+    return Recommendation.model_validate(action.document)
+
+
+def _is_action(target: str) -> bool:
+    return target.isdigit() and len(target) < 8
+
+
 def _approved(house: House, target: str, now: datetime) -> ActionRow:
     """The approved action that ``target`` names: an action's number, or a recommendation that is asked for now."""
-    if target.isdigit() and len(target) < 8:
+    if _is_action(target):
         return approve_action(house.ledger, int(target), _who(), now)
     wanted = _recommendation(house.ledger, target)
-    action, made = request_action(house.ledger, wanted.fingerprint, wanted.version, _who(), now, approve=True)
+    try:
+        action, made = request_action(house.ledger, wanted.fingerprint, wanted.version, _who(), now, approve=True)
+    except PlanRefused as refusal:
+        raise PlanRefused(
+            f"{refusal} To read the plan and approve it by its number: sagekeeper plan {wanted.fingerprint} --ask"
+        ) from refusal
     return action if made else approve_action(house.ledger, action.id, _who(), now)
+
+
+def _dry_run(house: House, out: Output, wanted: Recommendation) -> dict[str, object]:
+    """Make the plan and print it. Reads AWS, changes nothing."""
+    from sagekeeper.lifecycle.plan import make_plan
+
+    made = make_plan(wanted, house.sessions, house.clock(), house.settings.lifecycle)
+    _show_plan(out, wanted, made)
+    return {"recommendation": wanted.fingerprint, "plan": made}
 
 
 def _settle(house: House, action_id: int, out: Output, timeout_s: float, resting: tuple[str, ...]) -> ActionRow:
