@@ -20,6 +20,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--scale", default="demo", help=f"{', '.join(WORLDS)}, enterprise:ACCOUNTS:ENDPOINTS")
     options.add_argument("--speed", type=float, default=1.0)
+    options.add_argument("--data", type=Path, help="folder of real data, for the world seedling")
     given = options.parse_args()
     world_of(given.scale)  # A wrong name is told before anything is made.
 
@@ -34,6 +35,7 @@ def main() -> None:
         seed=given.seed,
         scale=given.scale,
         speed=given.speed,
+        data=given.data,
         progress=show,
     )
 

@@ -65,16 +65,26 @@ class Captures:
                 self._day += timedelta(days=1)
 
     def baselines(self) -> None:
-        """Buckets and the baseline of every monitored endpoint."""
+        """Buckets, the baseline of every monitored endpoint, and what else the world has in S3."""
         for here in self._world.standing.values():
             for bucket in (f"ml-monitoring-{here.account}-{here.region}", f"ml-artefacts-{here.account}-{here.region}"):
                 s3_backends[here.account]["aws"].create_bucket(bucket, here.region)
             for schedule in here.schedules.values():
                 endpoint = schedule["EndpointName"]
+                if endpoint in here.asked:
+                    continue  # Its world has stored a baseline of its own.
                 sample = _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS)
                 folder = f"baseline/{endpoint}"
                 _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
                 _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
+
+        for item in self._world.stored:
+            backend = s3_backends[item.account]["aws"]
+            if item.bucket not in backend.buckets:
+                backend.create_bucket(item.bucket, item.region)
+            kept = backend.put_object(item.bucket, item.key, item.data)
+            kept.last_modified = item.at.replace(tzinfo=None)
+        self._world.stored.clear()
 
     def _capture_hour(self, here: Standing, name: str, hour: datetime) -> None:
         life = here.life(name)
@@ -84,11 +94,16 @@ class Captures:
         if not wish or not wish.get("EnableCapture"):
             return
         seed, drifts = _seed(name, hour.isoformat()), self._drifts(here, name, hour)
-        sample = changed(_sample(seed, RECORDS_AN_HOUR), drifts, seed)
-        answers = answered(sample, drifts, seed)
+        asked = here.asked.get(name)
+        if asked is None:
+            sample = changed(_sample(seed, RECORDS_AN_HOUR), drifts, seed)
+            features, answers = FEATURES, answered(sample, drifts, seed)
+        else:
+            sample = changed(asked.sample(seed, RECORDS_AN_HOUR), drifts, seed)
+            features, answers = asked.features, asked.answered(here, name, hour, sample, drifts)
         prefix = wish["DestinationS3Uri"].removeprefix("s3://").split("/", 1)[1]
         file = f"{hour:%Y/%m/%d/%H}/59-58-{seed % 1000:03d}-{seed:08x}-0000-4000-8000-{seed:012x}.jsonl"
-        records = _records(sample, answers.predictions, name, hour)
+        records = _records(sample, features, answers.predictions, name, hour)
         _put(here, f"{prefix}/{name}/AllTraffic/{file}", "\n".join(records) + "\n")
         _put(here, f"{TRUTH}/{name}/{file}", "\n".join(_truths(answers.labels, seed)) + "\n")
 
@@ -291,9 +306,11 @@ def _truths(labels: Any, seed: int) -> list[str]:
     ]
 
 
-def _records(sample: dict[str, Any], predictions: Any, name: str, hour: datetime) -> list[str]:
+def _records(
+    sample: dict[str, Any], features: tuple[str, ...], predictions: Any, name: str, hour: datetime
+) -> list[str]:
     """Capture records, evenly over the hour. Written by hand: there are tens of thousands when a world starts."""
-    columns = [sample[feature].tolist() for feature in FEATURES]
+    columns = [sample[feature].tolist() for feature in features]
     step, day = 3600 / len(columns[0]), f"{hour:%Y-%m-%dT%H}"
     mark = _seed(name, hour.isoformat())
     answers = [f"{answer:.4f}" for answer in predictions.tolist()]

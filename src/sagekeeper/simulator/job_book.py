@@ -15,5 +15,7 @@ class JobBook:
     compilations: dict[str, dict[str, Any]] = field(default_factory=dict)
     recommendations: dict[str, dict[str, Any]] = field(default_factory=dict)
     automls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    artefacts: dict[str, bytes] = field(default_factory=dict)
+    """Models of training jobs that have not ended yet, by job."""
     quotas: dict[tuple[str, str], int] = field(default_factory=dict)
     """By usage ("processing job") and instance type."""

@@ -72,13 +72,14 @@ def in_process(
     now: datetime = DEFAULT_NOW,
     seed: int = 7,
     speed: float = 1.0,
+    data: Path | None = None,
 ) -> Iterator[LibraryAccount]:
     """An account for this process, until the block ends. With ``state_dir`` it is there again the next time."""
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise BadInput("There is a simulated account in this process already: end it before another one begins.")
     try:
         with tempfile.TemporaryDirectory() as aside, _untouched_moto(), _without_state():
-            simulation = Simulation(state_dir or Path(aside), now, seed, scale, speed)
+            simulation = Simulation(state_dir or Path(aside), now, seed, scale, speed, data)
             simulation.prepare(lambda *_: None)
             account = LibraryAccount(simulation)
             with _botocore_sends_to(account):

@@ -19,7 +19,7 @@ from sagekeeper.simulator.operations import Ask, Handler, House, Refused, check,
 from sagekeeper.simulator.pipeline_cache import cached, signature
 from sagekeeper.simulator.pipeline_callbacks import call_out, typed_outputs
 from sagekeeper.simulator.pipeline_definition import Node, parsed
-from sagekeeper.simulator.pipeline_files import property_file, write_files
+from sagekeeper.simulator.pipeline_files import property_file, run_program, write_files
 from sagekeeper.simulator.pipeline_values import Scope, Unresolved, holds, resolved
 from sagekeeper.simulator.things import token
 from sagekeeper.simulator.world import Standing
@@ -113,6 +113,7 @@ def finish(machine: Machine, node: Node, run: StepRun, at: datetime) -> None:
     if status == "Completed":
         run.status, run.outputs = "Succeeded", found | run.outputs
         write_files(machine.here, found)
+        run_program(machine.house.world, machine.here, found, at)
     elif status == "Stopped" and machine.execution.status == "Stopping":
         run.status = "Stopped"
     else:

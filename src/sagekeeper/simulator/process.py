@@ -40,6 +40,7 @@ def start(
     now: datetime = DEFAULT_NOW,
     seed: int = 7,
     patience_s: float = 120.0,
+    data: Path | None = None,
 ) -> Iterator[RunningSimulator]:
     """Run one until the block ends. A large world takes more ``patience_s`` to build than the others."""
     port = port or _free_port()
@@ -56,6 +57,7 @@ def start(
         now.isoformat(),
         "--seed",
         str(seed),
+        *(("--data", str(data)) if data is not None else ()),
     ]
     running = RunningSimulator(f"http://127.0.0.1:{port}", _TEMPLATE.fork(arguments))
     try:

@@ -8,7 +8,6 @@ is on (`runtime_capture.py`), and waits in S3 where the endpoint is asynchronous
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
@@ -16,6 +15,8 @@ from uuid import UUID
 from moto.s3.models import s3_backends
 
 from sagekeeper.core.prices import PriceBook
+from sagekeeper.simulator import answers
+from sagekeeper.simulator.boosted_trees import WrongRows
 from sagekeeper.simulator.demand import requests
 from sagekeeper.simulator.hosting import Invoked, Waiting
 from sagekeeper.simulator.lives import Setting, status_of
@@ -55,8 +56,13 @@ def invoke_endpoint(ask: Ask) -> dict[str, Any]:
     if "AsyncInferenceConfig" in served.config:
         _refuse(f"Endpoint {served.name} of account {ask.account} is asynchronous: use InvokeEndpointAsync.")
     body = _body(ask)
+    try:
+        kind, said = answers.said(ask, served.variant.get("ModelName"), body)
+    except WrongRows as wrong:
+        _count(ask.here, served.key, ask.now, Invoked(requests=1, client_errors=1))
+        _keep(ask)
+        raise _model_error(ask, served, 400, str(wrong)) from wrong
     _answer_or_fail(ask, served, body)
-    kind, said = _said(ask, body)
     capture(ask, served.name, served.config, str(served.variant["VariantName"]), (body, said, kind))
     answer = {
         "Body": said,
@@ -89,13 +95,17 @@ def invoke_endpoint_async(ask: Ask) -> dict[str, Any]:
     name = ask.params.get("Filename") or f"{mark}.out"
     where = f"{path.rstrip('/')}/{name}"
     _count(ask.here, served.key, ask.now, Invoked(requests=1))
-    waiting = Waiting(served.name, ask.now, where, _said(ask, _input(ask))[1])
-    ask.here.hosting.waiting.append(waiting)
+    failure = f"{failures.rstrip('/')}/{mark}-error.out"
+    try:
+        written = where, answers.said(ask, served.variant.get("ModelName"), _input(ask))[1]
+    except WrongRows as wrong:
+        written = failure, str(wrong).encode()
+    ask.here.hosting.waiting.append(Waiting(served.name, ask.now, *written))
     work_off(ask.here, ask.now)
     return {
         "InferenceId": ask.params.get("InferenceId") or str(mark),
         "OutputLocation": where,
-        "FailureLocation": f"{failures.rstrip('/')}/{mark}-error.out",
+        "FailureLocation": failure,
     }
 
 
@@ -198,7 +208,7 @@ def _answer_or_fail(ask: Ask, served: Served, body: bytes) -> None:
     _count(ask.here, served.key, ask.now, told)
     if failed:
         _keep(ask)
-        raise _model_error(ask, served)
+        raise _model_error(ask, served, 500, '{"error": "prediction failed"}')
 
 
 def _keep(ask: Ask) -> None:
@@ -215,17 +225,17 @@ def _keep(ask: Ask) -> None:
     )
 
 
-def _model_error(ask: Ask, served: Served) -> Refused:
-    said = '{"error": "prediction failed"}'
+def _model_error(ask: Ask, served: Served, status: int, said: str) -> Refused:
+    sort = "client" if status < 500 else "server"
     address = f"https://{ask.region}.console.aws.amazon.com/cloudwatch/home?region={ask.region}"
     group = f"/aws/sagemaker/Endpoints/{served.name}"
     refused = Refused(
         "ModelError",
-        f'Received server error (500) from primary with message "{said}". See {address}#logEventViewer:group={group} in '
+        f'Received {sort} error ({status}) from primary with message "{said}". See {address}#logEventViewer:group={group} in '
         f"account {ask.account} for more information.",
     )
     told = refused.__dict__
-    told["OriginalStatusCode"], told["OriginalMessage"] = 500, said
+    told["OriginalStatusCode"], told["OriginalMessage"] = status, said
     told["LogStreamArn"] = f"arn:aws:logs:{ask.region}:{ask.account}:log-group:{group}"
     return refused
 
@@ -270,16 +280,6 @@ def _count(here: Standing, key: tuple[str, str], now: datetime, more: Invoked) -
     rows = here.hosting.invoked.setdefault(key, {})
     minute = int(now.timestamp() // 60)
     rows[minute] = rows.get(minute, Invoked()).plus(more)
-
-
-def _said(ask: Ask, body: bytes) -> tuple[str, bytes]:
-    """What the model answers: a number for each row, the same for the same row."""
-    accept = ask.params.get("Accept") or ask.params.get("ContentType") or "text/csv"
-    lines = [line for line in body.splitlines() if line.strip()] or [b""]
-    numbers = [round(int.from_bytes(hashlib.sha256(line).digest()[:4], "big") / 2**32, 4) for line in lines]
-    if "json" in accept:
-        return "application/json", json.dumps({"predictions": [{"score": number} for number in numbers]}).encode()
-    return "text/csv; charset=utf-8", "\n".join(str(number) for number in numbers).encode()
 
 
 def _body(ask: Ask) -> bytes:

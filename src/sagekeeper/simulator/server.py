@@ -17,6 +17,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from sagekeeper.core.errors import BadInput
 from sagekeeper.simulator import (
     alarm_actions,
     bill_delivery,
@@ -57,11 +58,14 @@ from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import PAYER, REGIONS, World
 from sagekeeper.simulator.world_metrics import SOURCES
 from sagekeeper.simulator.worlds import world_of
+from sagekeeper.simulator.worlds.seedling_data import keep
 
 DEFAULT_NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 FOUNDED = timedelta(days=800)
 """How long before the anchor day the accounts joined their organisation."""
 FEW = 10
+DATA = "data"
+"""The folder of the account where a copy of the data lies that its person named."""
 Progress = Callable[[str, float], None]
 
 
@@ -77,10 +81,13 @@ class Quiet(WSGIRequestHandler):
 class Simulation:
     """The world, its clock and journal, and the WSGI application over them."""
 
-    def __init__(self, state: Path, now: datetime, seed: int, scale: str, speed: float) -> None:
+    def __init__(
+        self, state: Path, now: datetime, seed: int, scale: str, speed: float, data: Path | None = None
+    ) -> None:
         state.mkdir(parents=True, exist_ok=True)
-        self._origin = _origin(state, now, seed, scale)
+        self._origin = _origin(state, now, seed, scale, data)
         self.world, self.journal = World(), Journal(state / "journal.jsonl")
+        self.world.data = state / DATA if (state / DATA).is_dir() else None
         done = [datetime.fromisoformat(entry["at"]) for entry in self.journal.entries[-1:]]
         self.clock = SimulatedClock(state / "clock.json", self._origin["now"], speed, *done)
         self._metrics = MetricLog(state / "metrics.bin")
@@ -228,11 +235,12 @@ def serve(
     seed: int = 7,
     scale: str = "demo",
     speed: float = 1.0,
+    data: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> None:
     """Serve until interrupted. Control routes answer at once; AWS calls once the world is ready."""
     loopback.stay()
-    simulation = Simulation(state, now, seed, scale, speed)
+    simulation = Simulation(state, now, seed, scale, speed, data)
     server = make_server(host, port, simulation, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     simulation.prepare(progress)
@@ -247,10 +255,16 @@ def serve(
         server.shutdown()
 
 
-def _origin(state: Path, now: datetime, seed: int, scale: str) -> dict[str, Any]:
-    """What the world was made from, written down once: a restart makes the same one."""
+def _origin(state: Path, now: datetime, seed: int, scale: str, data: Path | None) -> dict[str, Any]:
+    """What the world was made from, written down once: a restart makes the same one. ``data`` is copied into the account."""
     file = state / "world.json"
+    if data is not None and scale != "seedling":
+        raise BadInput(f"Only the world seedling takes data, not {scale}.")
+    if data is not None and file.exists() and not (state / DATA).is_dir():
+        raise BadInput(f"The account in {state} was made without data and keeps its world: choose another --state.")
     if not file.exists():
+        if data is not None:
+            keep(data, state / DATA)
         file.write_text(json.dumps({"now": now.isoformat(), "seed": seed, "scale": scale}))
     kept = json.loads(file.read_text())
     return kept | {"now": datetime.fromisoformat(kept["now"])}

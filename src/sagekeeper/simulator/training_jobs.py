@@ -10,11 +10,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from sagekeeper.simulator.boosted_trees import Trained
 from sagekeeper.simulator.capacity import granted_at
 from sagekeeper.simulator.job_lives import refuse_unknown_trial
 from sagekeeper.simulator.job_quotas import refuse_over_job_quota
 from sagekeeper.simulator.listing import listed
 from sagekeeper.simulator.operations import Ask, Handler, Refused
+from sagekeeper.simulator.real_training import really_trained, told_metrics
 from sagekeeper.simulator.training_outcome import final_metrics, quality_of
 from sagekeeper.simulator.training_plan import (
     CAPACITY,
@@ -59,7 +61,8 @@ def create_training_job(ask: Ask) -> dict[str, Any]:
     usage = "spot training job" if given.get("EnableManagedSpotTraining") else "training job"
     refuse_over_job_quota(ask, usage, instances(given["ResourceConfig"]))
     tags = {item["Key"]: item["Value"] for item in given.pop("Tags", [])}
-    begun = begin(ask.here, given, ask.now, tags)
+    real = really_trained(ask.house.world, ask.here, given)
+    begun = begin(ask.here, given, ask.now, tags, real=real)
     return {"TrainingJobArn": begun["TrainingJobArn"]}
 
 
@@ -70,15 +73,18 @@ def begin(
     tags: dict[str, str],
     quality: float | None = None,
     objective: tuple[str, bool] | None = None,
+    real: Trained | str | None = None,
 ) -> dict[str, Any]:
-    """Put a job that nothing is wrong with into the account; ``quality`` and ``objective`` are those of a tuning job."""
+    """Put a job that nothing is wrong with into the account; ``quality`` and ``objective`` are those of a tuning job, ``real``
+    is what was really trained (`real_training.py`)."""
     name = given["TrainingJobName"]
     given["StoppingCondition"] = {"MaxRuntimeInSeconds": DAY_SECONDS} | given.get("StoppingCondition", {})
     for flag in ("EnableManagedSpotTraining", "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"):
         given.setdefault(flag, False)
     pool = _matching_pool(here, given, now)
     granted = now if pool is not None else granted_at(here, set(instances(given["ResourceConfig"])), now)
-    phases, ending = planned(given, now, pool is not None, granted)
+    fails = given.get("HyperParameters", {}).get("sagekeeper_failure") if not isinstance(real, str) else real
+    phases, ending = planned(given, now, pool is not None, granted, fails)
     if pool is not None:
         pool["x_reused"] = (now, name)
     arn = here.arn("training-job", name)
@@ -86,7 +92,10 @@ def begin(
     job["x_quality"], job["x_objective"] = quality_of(job) if quality is None else quality, objective
     if ending == "Failed":
         waited = all(phase.status == "Pending" for phase in phases)
-        job["FailureReason"] = CAPACITY if waited else given.get("HyperParameters", {}).get("sagekeeper_failure")
+        job["FailureReason"] = CAPACITY if waited else fails
+    if isinstance(real, Trained):
+        job["x_real"] = real.metrics
+        here.jobs.artefacts[name] = real.artefact
     here.training[name] = job | _outcome(job, phases, ending)
     here.tags[arn] = tags
     return here.training[name]
@@ -217,7 +226,13 @@ def _outcome(job: dict[str, Any], phases: list[Phase], ending: str) -> dict[str,
     # A stop is billed as work once the instances had begun to work.
     paid = [item._replace(status="Training") if item.status == "Stopping" and working else item for item in phases]
     trained = any(phase.status == "Training" for phase in phases)
-    metrics = final_metrics(job, job["x_quality"], end, job["x_objective"]) if trained and "x_quality" in job else []
+    if "x_real" in job:
+        # Of a job that was cut short nobody knows how good its model was.
+        metrics = told_metrics(job["x_real"], end) if ending == "Completed" else []
+    else:
+        metrics = (
+            final_metrics(job, job["x_quality"], end, job["x_objective"]) if trained and "x_quality" in job else []
+        )
     return {
         "x_phases": phases,
         "TrainingJobStatus": STATUS.get(ending, "Stopped"),

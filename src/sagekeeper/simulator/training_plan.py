@@ -50,8 +50,10 @@ class Phase(NamedTuple):
     end: datetime
 
 
-def planned(params: dict[str, Any], now: datetime, warm: bool, granted: datetime | None) -> tuple[list[Phase], str]:
-    """The phases of a job created ``now``, and the secondary status it ends in.
+def planned(
+    params: dict[str, Any], now: datetime, warm: bool, granted: datetime | None, fails: str | None
+) -> tuple[list[Phase], str]:
+    """The phases of a job created ``now``, and the secondary status it ends in; ``fails`` is why it fails, if it does.
 
     ``granted`` is when AWS has its instances (None: nobody knows). On demand it waits MaxPendingTimeInSeconds for them,
     or an hour, and fails; on spot, MaxWaitTimeInSeconds.
@@ -59,7 +61,7 @@ def planned(params: dict[str, Any], now: datetime, warm: bool, granted: datetime
     name, given = params["TrainingJobName"], params.get("HyperParameters", {})
     spot, limits = bool(params.get("EnableManagedSpotTraining")), params["StoppingCondition"]
     seconds = int(given.get("sagekeeper_run_seconds") or SHORTEST + chance(name, "run") * (LONGEST - SHORTEST))
-    ending = "Failed" if "sagekeeper_failure" in given else "Completed"
+    ending = "Completed" if fails is None else "Failed"
     most = int(limits["MaxRuntimeInSeconds"])
     run = seconds // 2 if ending == "Failed" else seconds
     if run > most:

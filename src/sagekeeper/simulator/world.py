@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sagekeeper.simulator.advice_book import AdviceBook
@@ -28,6 +29,7 @@ from sagekeeper.simulator.watch import Watch
 from sagekeeper.simulator.workspaces import Workspaces
 
 if TYPE_CHECKING:
+    from sagekeeper.simulator.worlds.asked import Asked
     from sagekeeper.simulator.worlds.truth import Truth
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "PriceChange",
     "Scaled",
     "Standing",
+    "Stored",
     "Stretch",
     "Surge",
     "Traffic",
@@ -63,6 +66,17 @@ class Drift(NamedTuple):
     kind: str
     since: datetime
     size: float = 1.0
+
+
+class Stored(NamedTuple):
+    """An object that a world has in S3, and since when."""
+
+    account: str
+    region: str
+    bucket: str
+    key: str
+    data: bytes
+    at: datetime
 
 
 class Surge(NamedTuple):
@@ -104,6 +118,8 @@ class Standing:
     job_definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     drifts: dict[str, list[Drift]] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
+    """What captured endpoints are asked with and answer, where that is not the stand-in of `captures.py`."""
     surges: list[Surge] = field(default_factory=list)
     price_changes: list[PriceChange] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
@@ -138,6 +154,13 @@ class World:
         self.commercial = Commercial()
         self.truths: list[Truth] = []
         self.passing: list[Callable[[World, datetime], None]] = []
+        self.data: Path | None = None
+        """The account's own copy of the data that its person named, for worlds that take some."""
+        self.stored: list[Stored] = []
+        self.real_models = False
+        """Whether models are really trained here, and really answer."""
+        self.programs: dict[str, Callable[[Standing, dict[str, Any], datetime], None]] = {}
+        """What processing jobs of this world do when they end, by the file that their entry point names."""
 
     def open(self, accounts: dict[str, str], regions: Iterable[str] = REGIONS) -> None:
         """Begin anew with these accounts, empty, in these regions."""

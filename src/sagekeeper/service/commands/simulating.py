@@ -39,12 +39,24 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 5600,
     scale: Annotated[
-        str, typer.Option(help="world: demo (two accounts, 40 endpoints), small, temptation, enterprise (200 accounts)")
+        str,
+        typer.Option(
+            help="world: demo (two accounts, 40 endpoints), small, seedling, temptation, enterprise (200 accounts)"
+        ),
     ] = "demo",
     seed: Annotated[int, typer.Option(help="same seed, same world")] = 7,
     speed: Annotated[
         float, typer.Option(min=0, help="simulated seconds a second: 60 lets an hour pass in a minute")
     ] = 1.0,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SAGEKEEPER_SIMULATOR_DATA",
+            exists=True,
+            file_okay=False,
+            help="folder with the real data that the world seedling is trained on; without it, data made by seed",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve a simulated AWS account that meters and bills what stands in it. Until SIGTERM or Ctrl-C."""
@@ -65,7 +77,7 @@ def serve(
             if done >= 1.0:
                 out.say(f"A simulated AWS account ({scale}) on http://{host}:{port}, kept in {state}. Ctrl-C stops it.")
 
-        serve_account(host, port, state, seed=seed, scale=scale, speed=speed, progress=told)
+        serve_account(host, port, state, seed=seed, scale=scale, speed=speed, data=data, progress=told)
     out.give({"stopped": f"http://{host}:{port}"})
 
 

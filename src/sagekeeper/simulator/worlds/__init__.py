@@ -14,7 +14,7 @@ from functools import partial
 from sagekeeper.core.errors import BadInput
 from sagekeeper.simulator import organisation
 from sagekeeper.simulator.world import World
-from sagekeeper.simulator.worlds import enterprise, temptation
+from sagekeeper.simulator.worlds import enterprise, seedling, temptation
 from sagekeeper.simulator.worlds.flows import add_flows
 
 Settle = Callable[[World, datetime, int], None]
@@ -34,6 +34,7 @@ WORLDS: dict[str, Settle] = {
     "demo": _demo,
     "studio": _demo,
     "small": _small,
+    "seedling": seedling.settle,
     "temptation": temptation.settle,
     "enterprise": enterprise.settle,
 }

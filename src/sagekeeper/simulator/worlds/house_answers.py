@@ -41,7 +41,13 @@ def answered(sample: Sample, drifts: list[Drift], seed: int) -> Answered:
     income = np.nan_to_num(sample["median_income"].astype(float), nan=USUAL_INCOME)
     known = BASE + SLOPE * income
     labels = known + chance.normal(0.0, NOISE, len(known))
-    predictions = known.copy()
+    return drifted(sample, Answered(known.copy(), labels), drifts, chance)
+
+
+def drifted(sample: Sample, usual: Answered, drifts: list[Drift], chance: np.random.Generator) -> Answered:
+    """What a model's usual answers and the usual labels become under the drifts that are on."""
+    income = np.nan_to_num(sample["median_income"].astype(float), nan=USUAL_INCOME)
+    predictions, labels = usual
     inland = sample["ocean_proximity"] == "INLAND"
     for drift in drifts:
         if drift.kind == "concept":
