@@ -33,6 +33,7 @@ from sagekeeper.service.house import clock_of
 
 EXTRAS = {
     "simulator": ("moto", "the simulated account (sagekeeper demo, sagekeeper simulate)"),
+    "seedling": ("xgboost", "the simulated world whose models are really trained (simulate serve --scale seedling)"),
     "postgres": ("psycopg", "a Postgres ledger"),
     "sagemaker": ("sagemaker", "reading pipeline definitions"),
     "spark": ("pyspark", "lakes too large for one machine"),

@@ -98,7 +98,7 @@ def dashboard(
 
 def demo(
     folder: Annotated[Path, typer.Option("--dir", help="where the demo keeps its data")] = Path(".sagekeeper/demo"),
-    scale: Annotated[str, typer.Option(help="which world: demo, small, temptation")] = "demo",
+    scale: Annotated[str, typer.Option(help="which world: demo, small, seedling, temptation")] = "demo",
     port: Annotated[int, typer.Option(help="of the dashboard; the next free one if taken")] = 8501,
     simulator_port: Annotated[int, typer.Option(help="of the simulated account; the next free one if taken")] = 5600,
     as_json: JsonOption = False,
