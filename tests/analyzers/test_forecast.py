@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sagekeeper.analyzers.forecast import month_end
+from sagekeeper.analyzers.forecast import Forecast, month_end, with_tax
 
 AS_OF = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
@@ -46,6 +46,41 @@ def test_one_tax_line_is_spent_but_not_expected_again() -> None:
     costs = [100.0] * 80
     costs[61] += 900.0  # 1 November
     assert month_end(days(date(2026, 9, 1), *costs), AS_OF).expected == pytest.approx(3900)
+
+
+def taxed(*tax: tuple[date, float]) -> Forecast:
+    """100 a day since August, and tax lines."""
+    charges = days(date(2026, 8, 1), *[100.0] * 111)
+    lines = pl.DataFrame(tax, schema={"day": pl.Date(), "cost": pl.Float64()}, orient="row")
+    return with_tax(month_end(charges, AS_OF), charges, lines)
+
+
+def test_tax_that_comes_when_the_month_closes_is_expected_at_the_share_it_had() -> None:
+    # August 155 of 3,100, September 150 of 3,000, October 186 of 3,100: 5, 5 and 6 %.
+    found = taxed((date(2026, 8, 1), 155.0), (date(2026, 9, 1), 150.0), (date(2026, 10, 1), 186.0))
+    assert found.spent == pytest.approx(1900)
+    assert found.expected == pytest.approx(3150) and found.tax_to_come == pytest.approx(150)
+    assert (found.low, found.high) == (pytest.approx(3150), pytest.approx(3180))
+
+
+def test_tax_that_is_there_already_is_not_expected_again() -> None:
+    found = taxed((date(2026, 10, 1), 155.0), (date(2026, 11, 1), 150.0))
+    assert (found.spent, found.expected) == (pytest.approx(2050), pytest.approx(3150))
+    assert found.tax_to_come == 0.0
+
+
+def test_part_of_the_tax_is_filled_up() -> None:
+    found = taxed((date(2026, 10, 1), 155.0), (date(2026, 11, 1), 95.0))
+    assert found.expected == pytest.approx(3150) and found.tax_to_come == pytest.approx(55)
+
+
+def test_without_a_taxed_month_no_tax_is_made_up() -> None:
+    assert taxed().expected == pytest.approx(3000)
+
+
+def test_last_months_tax_that_is_late_does_not_lower_the_share() -> None:
+    # On 20 November October's line is missing: it is not a month without tax.
+    assert taxed((date(2026, 9, 1), 150.0)).expected == pytest.approx(3150)
 
 
 def test_a_level_that_has_doubled_two_weeks_ago_is_the_one_that_goes_on() -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from sagekeeper.core.lake import Scope
+from sagekeeper.core.ledger import open_ledger
 from sagekeeper.core.settings import Budget
 from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.reports import charts, export, wording
@@ -148,6 +149,26 @@ def test_budget_breaks_on_the_day_the_sum_passes_it(cube, sample, house) -> None
     assert [item.reached for item in states["b"].thresholds] == [True, True, True]
     search = cube.filter((pl.col("owner") == "search") & (pl.col("day") >= date(2026, 11, 1)))["billed"].sum()
     assert states["s"].spent == pytest.approx(search)
+
+
+def test_a_month_before_its_tax_is_held_against_the_last_one_without_it(cube, sample) -> None:
+    november = pl.col("day") >= date(2026, 11, 1)
+    is_tax = pl.col("charge_category") == "Tax"
+    with_tax = overview.month_to_date(cube, sample.AS_OF, "USD")
+    before_tax = overview.month_to_date(cube.filter(~(november & is_tax)), sample.AS_OF, "USD")
+    assert (with_tax.before_tax, before_tax.before_tax) == (False, True)
+    assert with_tax.last_month_same_days is not None and before_tax.last_month_same_days is not None
+    assert with_tax.last_month_same_days - before_tax.last_month_same_days == pytest.approx(812.55)
+
+
+def test_tax_that_is_still_to_come_breaks_a_budget_on_the_last_day_of_the_month_not_before(cube, sample) -> None:
+    untaxed = cube.filter(~((pl.col("day") >= date(2026, 11, 1)) & (pl.col("charge_category") == "Tax")))
+    forecast = budgets.forecast_of(untaxed, sample.AS_OF)
+    assert forecast is not None and forecast.tax_to_come > 100
+    amount = Decimal(round(forecast.expected - forecast.tax_to_come / 2))
+    (row,) = budgets.all_budgets(open_ledger("sqlite://"), [Budget(name="b", amount=amount)])
+    (state,) = budgets.budget_states(untaxed, [row], sample.AS_OF)
+    assert state.breaks_on == date(2026, 11, 30)
 
 
 def test_month_without_a_bill_yet_is_unknown_and_not_zero(cube, house, sample) -> None:

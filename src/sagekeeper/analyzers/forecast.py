@@ -3,12 +3,13 @@
 In: cost per day (``day``, ``cost``) and ``as_of``. Out: one `Forecast`. A remaining day is expected to cost what its weekday
 usually does (medians of six weeks) at the level of the last two weeks; the range follows from how far single days lie from that.
 Days younger than 48 hours are not yet whole on the bill: what they show is spent, the rest of them is expected to come. What is
-charged once (tax, a fee, a credit) is counted when it is there, never foreseen.
+charged once (a fee, a credit) is counted when it is there, never foreseen. Tax is: AWS adds it when the month closes, dated back
+to its first day, as a share of the rest that hardly changes (`with_tax`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -20,6 +21,7 @@ FINAL_AFTER = timedelta(hours=48)
 LEARN_DAYS = 42
 RECENT_DAYS = 14
 MAD_TO_STD = 1.4826
+TAX_MONTHS = 3
 NORMAL_80 = 1.2816
 """Half width of the central 80 % of a normal distribution, in standard deviations."""
 
@@ -35,6 +37,8 @@ class Forecast:
     first_day: date
     last_day: date
     provisional_days: int
+    tax_to_come: float = 0.0
+    """Of ``expected``: tax that is not on the bill yet."""
 
 
 def month_end(daily: pl.DataFrame, as_of: datetime) -> Forecast:
@@ -70,6 +74,35 @@ def month_end(daily: pl.DataFrame, as_of: datetime) -> Forecast:
         first_day=first,
         last_day=last,
         provisional_days=provisional.height,
+    )
+
+
+def with_tax(untaxed: Forecast, charges: pl.DataFrame, tax: pl.DataFrame) -> Forecast:
+    """``untaxed`` with tax at the share it was of the rest in the last closed months that had any.
+
+    ``charges``, ``tax``: cost per day (``day``, ``cost``) without and of tax. Without a taxed month before, only what is there.
+    """
+    first = untaxed.first_day
+    there = float(tax.filter(pl.col("day") >= first)["cost"].sum())
+    months = charges.group_by(month=pl.col("day").dt.truncate("1mo")).agg(pl.col("cost").sum())
+    taxed = tax.group_by(month=pl.col("day").dt.truncate("1mo")).agg(tax=pl.col("cost").sum())
+    shares = (
+        months.join(taxed, on="month")
+        .filter((pl.col("month") < first) & (pl.col("cost") > 0) & (pl.col("tax") > 0))
+        .sort("month")
+        .tail(TAX_MONTHS)
+        .select(share=pl.col("tax") / pl.col("cost"))["share"]
+        .to_list()
+    )
+    low, usual, high = (min(shares), float(np.median(shares)), max(shares)) if shares else (0.0, 0.0, 0.0)
+    coming = max(untaxed.expected * usual - there, 0.0)
+    return replace(
+        untaxed,
+        spent=untaxed.spent + there,
+        expected=untaxed.expected + there + coming,
+        low=untaxed.low + max(untaxed.low * low, there),
+        high=untaxed.high + max(untaxed.high * high, there),
+        tax_to_come=coming,
     )
 
 

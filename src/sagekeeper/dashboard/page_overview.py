@@ -69,7 +69,7 @@ def _headline(seen: Overview) -> None:
             f"Spent in {spend.month:%B}",
             spend.billed,
             spend.last_month_same_days,
-            "same days last month",
+            "same days last month, before tax" if spend.before_tax else "same days last month",
             spend.currency,
         )
         provisional = spend.provisional_share
@@ -120,7 +120,10 @@ def _forecast(seen: Overview) -> None:
         if forecast
         else "Too little of the month is known"
     )
-    st.caption(say.in_markdown(likely))
+    tax = forecast.tax_to_come if forecast else 0.0
+    st.caption(
+        say.in_markdown(likely + (f", {say.big_money(tax, currency)} of it tax that is added then" if tax else ""))
+    )
 
 
 def _against_budget(state: BudgetState | None) -> str | None:

@@ -15,12 +15,12 @@ from typing import Any, Literal
 import polars as pl
 from sqlalchemy import select
 
-from sagekeeper.analyzers.forecast import Forecast, month_end
+from sagekeeper.analyzers.forecast import Forecast, month_end, with_tax
 from sagekeeper.core.clock import month_start, next_month
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import BudgetRow
 from sagekeeper.core.settings import Budget
-from sagekeeper.reports.views.spend import between, per_day, total
+from sagekeeper.reports.views.spend import TAX, between, per_day, total
 
 ThresholdKind = Literal["actual", "forecast"]
 
@@ -87,10 +87,14 @@ def in_scope(cube: pl.DataFrame, scope: dict[str, Any], currency: str) -> pl.Dat
 
 def forecast_of(cube: pl.DataFrame, as_of: datetime) -> Forecast | None:
     """Where the month ends, or None where the bill says nothing about this month yet."""
-    days = per_day(cube, "billed").select("day", "cost")
-    if days.filter(pl.col("day") >= month_start(as_of.date())).is_empty():
+    until = cube.filter(pl.col("day") <= as_of.date())
+    is_tax = pl.col("charge_category") == TAX
+    charges, tax = (
+        per_day(until.filter(rows), "billed").select("day", "cost") for rows in (is_tax.ne_missing(True), is_tax)
+    )
+    if until.filter(pl.col("day") >= month_start(as_of.date())).is_empty():
         return None
-    return month_end(days, as_of)
+    return with_tax(month_end(charges, as_of), charges, tax)
 
 
 def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime) -> BudgetState:
@@ -134,10 +138,11 @@ def _breaks_on(month: pl.DataFrame, forecast: Forecast | None, amount: float) ->
     upto, spent = sums["day"][-1], float(sums["cost"][-1])
     assert isinstance(upto, date)
     left = (next_month(upto) - upto).days - 1
-    pace = (float(forecast.expected) - spent) / left if left else 0.0
-    if pace <= 0 or spent + pace * left < amount:
-        return None
-    return upto + timedelta(days=max(1, -int(-(amount - spent) // pace)))
+    # Tax comes at once, when the month closes: it has no pace.
+    pace = (forecast.expected - forecast.tax_to_come - spent) / left if left else 0.0
+    if pace > 0 and spent + pace * left >= amount:
+        return upto + timedelta(days=max(1, -int(-(amount - spent) // pace)))
+    return forecast.last_day if forecast.expected >= amount else None
 
 
 def _row_of(budget: Budget) -> BudgetRow:

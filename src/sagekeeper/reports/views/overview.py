@@ -33,7 +33,7 @@ from sagekeeper.reports.views.freshness import (
 )
 from sagekeeper.reports.views.proposals import ProposalLine, proposal_lines
 from sagekeeper.reports.views.savings import Potential, Proven, compatible, potential, proven
-from sagekeeper.reports.views.spend import between, main_currency, per_day, total
+from sagekeeper.reports.views.spend import TAX, between, main_currency, per_day, total
 
 MOST_TODO = 4
 MODEL_KINDS = ("feature_drift", "monitor_violation")
@@ -43,7 +43,10 @@ Where = Literal["costs", "models", "recommendations", "activity"]
 
 @dataclass(frozen=True)
 class MonthToDate:
-    """Spend of the running month. ``upto`` is the last day on the bill; everything None before the first."""
+    """Spend of the running month. ``upto`` is the last day on the bill; everything None before the first.
+
+    ``last_month_same_days`` leaves tax out while this month has none yet (``before_tax``): like is held against like.
+    """
 
     month: date
     upto: date | None
@@ -52,6 +55,7 @@ class MonthToDate:
     provisional: float
     provisional_days: int
     last_month_same_days: float | None
+    before_tax: bool
     currency: str
 
     @property
@@ -130,11 +134,13 @@ def month_to_date(cube: pl.DataFrame, as_of: datetime, currency: str) -> MonthTo
     young = month.filter("provisional")
     upto = None if month.is_empty() else month["day"].max()
     before_first = month_start(first - timedelta(days=1))
-    before = None
+    before, is_tax = None, pl.col("charge_category") == TAX
+    before_tax = month.filter(is_tax).is_empty() and not cube.filter(is_tax).is_empty()
     if isinstance(upto, date):
         last = min(before_first + (upto - first), first - timedelta(days=1))
         covered = not cube.is_empty() and cube["day"].min() <= before_first  # type: ignore[operator]
-        before = total(between(cube, before_first, last), "billed") if covered else None
+        same_days = between(cube, before_first, last).filter(~is_tax.fill_null(False) | (not before_tax))
+        before = total(same_days, "billed") if covered else None
     return MonthToDate(
         month=first,
         upto=upto if isinstance(upto, date) else None,
@@ -143,6 +149,7 @@ def month_to_date(cube: pl.DataFrame, as_of: datetime, currency: str) -> MonthTo
         provisional=float(young["billed"].sum()),
         provisional_days=young["day"].n_unique(),
         last_month_same_days=before,
+        before_tax=before_tax,
         currency=currency,
     )
 

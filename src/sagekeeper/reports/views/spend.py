@@ -21,6 +21,8 @@ from sagekeeper.core.types import CostNotion
 COST_EXPLORER = "cost-explorer"
 UNATTRIBUTED = "unattributed"
 OTHERS = "all others"
+TAX = "Tax"
+"""The charge category that AWS adds when a month closes, dated back to its first day."""
 REST = "everything else"
 PROVISIONAL_FOR = timedelta(hours=48)
 
