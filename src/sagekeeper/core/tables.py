@@ -183,6 +183,35 @@ UNIT_COSTS = Table(
     partition=("dataset", "month"),
 )
 
+ESTIMATES = Table(
+    "estimates",
+    {
+        "day": pl.Date(),
+        "account": pl.String(),
+        "region": pl.String(),
+        "usage_type": pl.String(),  # as on the bill, without the region before it
+        "usage_family": pl.String(),
+        "resource_kind": pl.String(),
+        "resource_name": pl.String(),
+        "resource_arn": pl.String(),
+        "owner": pl.String(),
+        "method": pl.String(),  # running, billable time, running so far, requests x ...
+        "quantity": pl.Float64(),  # in the bill's unit: hours, GB-months, seconds
+        "cost": pl.Float64(),  # null = unknown, and why
+        "list_cost": pl.Float64(),
+        "currency": pl.String(),
+        "rate": pl.Float64(),  # per unit
+        "rate_basis": pl.String(),
+        "uncertainty": pl.Float64(),  # relative, of the rate
+        "unknown": pl.String(),
+        "running": pl.Float64(),  # how much of it ran at ``upto``; null where that is not asked
+        "upto": UTC_TIME,  # the estimate covers the day up to here
+        "observed_at": UTC_TIME,  # when it was made
+    },
+    keys=("day", "account", "region", "usage_type", "resource_kind", "resource_name"),
+    partition=("day",),
+)
+
 METRICS = Table(
     "metrics",
     {
@@ -351,6 +380,7 @@ TABLES: tuple[Table, ...] = (
     DAILY_COSTS,
     BILL_VERSIONS,
     UNIT_COSTS,
+    ESTIMATES,
     METRICS,
     INVENTORY,
     JOBS,

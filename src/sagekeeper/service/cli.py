@@ -13,7 +13,17 @@ import sys
 import typer
 
 from sagekeeper.core.errors import SagekeeperError
-from sagekeeper.service.commands import books, changes, costing, exporting, reconciling, running, simulating, telling
+from sagekeeper.service.commands import (
+    books,
+    changes,
+    costing,
+    estimating,
+    exporting,
+    reconciling,
+    running,
+    simulating,
+    telling,
+)
 from sagekeeper.service.console import Output
 
 app = typer.Typer(
@@ -24,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (books, costing, exporting, reconciling, changes, telling, running, simulating):
+for room in (books, costing, estimating, exporting, reconciling, changes, telling, running, simulating):
     room.add_to(app)
 
 

@@ -9,7 +9,7 @@ is kept in the ledger.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -30,6 +30,7 @@ from sagekeeper.recommender import LEVERS
 from sagekeeper.recommender.run import recommend as run_levers
 from sagekeeper.service.bill_history import remember_versions
 from sagekeeper.service.daily_costs import refresh_daily_costs
+from sagekeeper.service.estimates import refresh_estimates
 from sagekeeper.service.facts import load_facts
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Progress, quiet
@@ -75,7 +76,7 @@ def collect(
 
 
 def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Analysis:
-    """Attribute the changed days, ask every analyzer, record what they found."""
+    """Attribute the changed days, estimate what is not billed yet, ask every analyzer, record what they found."""
     steps = len(ANALYZERS) + 2
     progress("attributing costs", 0.0)
     changed_days = refresh_daily_costs(house.lake, house.ledger, house.settings, as_of)
@@ -83,7 +84,10 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
     parts = [
         PartOutcome("attribution", "ok", changed_days, f"{changed_days} days have changed"),
         PartOutcome("bill versions", "ok", moved, f"{moved} months have moved"),
-        _work_out_units(house, as_of),
+        _part(house, as_of, "unit costs", lambda: _work_out_units(house, as_of), "months have changed"),
+        _part(
+            house, as_of, "estimate", lambda: refresh_estimates(house.lake, house.settings, as_of), "rows on open days"
+        ),
     ]
     progress("loading facts", 1 / steps)
     facts = load_facts(house.lake, house.settings, as_of)
@@ -109,18 +113,21 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
     return Analysis(findings, parts)
 
 
-def _work_out_units(house: House, as_of: datetime) -> PartOutcome:
-    """What units cost; wrong settings of it, or a defect in it, stop nothing else."""
-    name = "unit costs"
+def _work_out_units(house: House, as_of: datetime) -> int:
+    own = _checked("unit_costs", UnitSettings, house)
+    return refresh_unit_costs(house.lake, house.ledger, house.settings, own, as_of)
+
+
+def _part(house: House, as_of: datetime, name: str, work: Callable[[], int], counted: str) -> PartOutcome:
+    """A part of a stage; wrong settings of it, or a defect in it, stop nothing else."""
     try:
-        own = _checked("unit_costs", UnitSettings, house)
-        changed = refresh_unit_costs(house.lake, house.ledger, house.settings, own, as_of)
+        count = work()
     except SagekeeperError as error:
         return _failed(house, name, str(error), as_of)
     except Exception as error:
         log.exception(name)
         return _failed(house, name, f"{type(error).__name__}: {error}", as_of)
-    return PartOutcome(name, "ok", changed, f"{changed} months have changed")
+    return PartOutcome(name, "ok", count, f"{count} {counted}")
 
 
 def recommend(house: House, as_of: datetime, *, progress: Progress = quiet) -> Proposals:
