@@ -53,6 +53,11 @@ def test_training_jobs_on_p3_are_one_finding_for_their_family_and_overdue(rows: 
     assert (figure(finding, "Runs"), figure(finding, "Billed"), figure(finding, "Last run")) == (3, 4.5, "2026-11-17")
 
 
+def test_transform_jobs_are_a_family_of_their_own(rows: SimpleNamespace) -> None:
+    job = rows.job("scoring-1", "ml.p3.2xlarge", rows.as_of - timedelta(days=1), 10, kind="transform_job")
+    assert only(rows.facts(jobs=[job])).subject.kind == "transform_family"
+
+
 def test_a_job_that_ran_before_the_window_is_history(rows: SimpleNamespace) -> None:
     job = rows.job("old-train-1", "ml.p3.2xlarge", rows.as_of - timedelta(days=31), 90)
     assert find(rows.facts(jobs=[job]), Settings()) == []
@@ -73,17 +78,33 @@ def test_billed_hours_are_unknown_where_one_run_is_still_under_way(rows: SimpleN
     assert figure(only(rows.facts(jobs=jobs)), "Billed") is None
 
 
-def test_a_stopped_notebook_on_p2_is_found_although_no_day_is_known(rows: SimpleNamespace) -> None:
-    notebook = {
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [
+        ("notebook_instance", {"InstanceType": "ml.p2.xlarge"}),
+        ("studio_app", {"AppType": "KernelGateway", "ResourceSpec": {"InstanceType": "ml.p2.xlarge"}}),
+    ],
+)
+def test_what_a_person_works_on_is_found_although_no_day_is_known(
+    rows: SimpleNamespace, kind: str, document: dict[str, Any]
+) -> None:
+    item = {
         "account": rows.account,
         "region": rows.region,
-        "kind": "notebook_instance",
+        "kind": kind,
         "name": "old-lab",
         "status": "Stopped",
-        "config": json.dumps({"InstanceType": "ml.p2.xlarge"}),
+        "config": json.dumps(document),
         "tags": "{}",
     }
-    assert only(rows.facts(inventory=[notebook])).subject.name == "old-lab"
+    finding = only(rows.facts(inventory=[item]))
+    assert (finding.subject.kind, finding.subject.name) == (kind, "old-lab")
+    assert figure(finding, "Uses") == "ml.p2.xlarge" and figure(finding, "To have moved by") is None
+
+
+def test_a_studio_app_without_a_machine_of_its_own_is_no_finding(rows: SimpleNamespace) -> None:
+    app = {"account": rows.account, "region": rows.region, "kind": "studio_app", "name": "d/u/JupyterServer/default"}
+    assert find(rows.facts(inventory=[app | {"config": json.dumps({"AppType": "JupyterServer"})}]), Settings()) == []
 
 
 def test_two_variants_on_two_types_leave_open_how_many_instances_each_has(rows: SimpleNamespace) -> None:

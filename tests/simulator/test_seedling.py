@@ -62,10 +62,14 @@ class Seedling(Hosted):
 
     def artefact(self, endpoint: str) -> str:
         """Where the model lies that serves now."""
+        return str(self.container(endpoint)["ModelDataUrl"])
+
+    def container(self, endpoint: str) -> dict[str, Any]:
+        """Image and artefact of the model that serves now."""
         config = self.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
         (variant,) = self.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
         model = self.sagemaker.describe_model(ModelName=variant["ModelName"])
-        return str(model["PrimaryContainer"]["ModelDataUrl"])
+        return dict(model["PrimaryContainer"])
 
     def booster(self, endpoint: str) -> Any:
         """XGBoost itself reads the served model."""
@@ -250,7 +254,11 @@ def test_sentiment_was_trained_on_p3_compiled_for_inf1_and_really_answers(place:
         for item in jobs["CompilationJobSummaries"]
     )
     assert (failed["CompilationJobStatus"], compiled["CompilationJobStatus"]) == ("FAILED", "COMPLETED")
-    assert place.artefact(SENTIMENT) == compiled["ModelArtifacts"]["S3ModelArtifacts"]
+    served = place.container(SENTIMENT)
+    assert (served["ModelDataUrl"], served["Image"]) == (
+        compiled["ModelArtifacts"]["S3ModelArtifacts"],
+        compiled["InferenceImage"],
+    )
     name = compiled["InputConfig"]["S3Uri"].split("/")[-3]
     job = place.sagemaker.describe_training_job(TrainingJobName=name)
     assert job["ResourceConfig"]["InstanceType"] == "ml.p3.2xlarge"

@@ -1,8 +1,8 @@
-"""Machines that AWS has retired or lets go: endpoints, notebooks and jobs that still use them, and what to move to by when.
+"""Machines that AWS has retired or lets go: what still runs or trains on them, and what to move to by when.
 
-In: the inventory, and the jobs of the window. Out: one finding per endpoint, notebook instance and family of jobs (names that
-differ in dates and numbers only). Rule R06, for the families whose retirement AWS has made known (aws-facts section 0). API
-enums are never pruned, so a type that SageMaker still accepts may be gone all the same. P3dn is not P3: it remained.
+In: the inventory, and the jobs of the window. Out: one finding per endpoint, notebook instance, Studio app and family of jobs
+(names that differ in dates and numbers only). Rule R06, for the families whose retirement AWS has made known (aws-facts 0).
+API enums are never pruned, so a type that SageMaker still accepts may be gone all the same. P3dn is not P3: it remained.
 """
 
 from __future__ import annotations
@@ -76,14 +76,18 @@ MACHINE = rf"^ml\.({'|'.join(RETIRED)})\.([0-9a-z]+)$"
 COMPONENTS: dict[str, Component] = {
     "endpoint": "Hosting",
     "notebook_instance": "Notebook",
+    "studio_app": "Studio-Notebook",
     "training_job": "Training",
     "processing_job": "Processing",
+    "transform_job": "BatchTransform",
 }
 VERBS = {
     "endpoint": "is served on",
     "notebook_instance": "is a notebook on",
+    "studio_app": "is open in Studio on",
     "training_job": "trains on",
     "processing_job": "runs on",
+    "transform_job": "runs on",
 }
 USES = {
     "account": pl.String(),
@@ -98,7 +102,11 @@ USES = {
     "hours": pl.Float64(),
     "last": pl.Datetime("us", "UTC"),
 }
-NOTEBOOK = pl.Struct({"InstanceType": pl.String()})
+MACHINE_OF = {
+    "notebook_instance": pl.Struct({"InstanceType": pl.String()}),
+    "studio_app": pl.Struct({"ResourceSpec": pl.Struct({"InstanceType": pl.String()})}),
+}
+"""Where what a person works on says its machine."""
 
 
 class Settings(AnalyzerSettings):
@@ -109,7 +117,7 @@ class Settings(AnalyzerSettings):
 
 def find(facts: Facts, settings: Settings) -> list[Finding]:
     """One finding per resource or family and retired instance type."""
-    used = pl.concat([_endpoints(facts), _notebooks(facts), _jobs(facts, settings)])
+    used = pl.concat([_endpoints(facts), *(_workplaces(facts, kind) for kind in MACHINE_OF), _jobs(facts, settings)])
     retired = used.with_columns(
         retired=pl.col("machine").str.extract(MACHINE, 1), size=pl.col("machine").str.extract(MACHINE, 2)
     ).filter(pl.col("retired").is_not_null())
@@ -136,10 +144,13 @@ def _endpoints(facts: Facts) -> pl.DataFrame:
     )
 
 
-def _notebooks(facts: Facts) -> pl.DataFrame:
+def _workplaces(facts: Facts, kind: str) -> pl.DataFrame:
+    machine = pl.col("config").str.json_decode(MACHINE_OF[kind])
+    if kind == "studio_app":
+        machine = machine.struct.field("ResourceSpec")
     return _uses(
-        facts.inventory.filter(pl.col("kind") == "notebook_instance").with_columns(
-            machine=pl.col("config").str.json_decode(NOTEBOOK).struct.field("InstanceType"),
+        facts.inventory.filter(pl.col("kind") == kind).with_columns(
+            machine=machine.struct.field("InstanceType"),
             owner=owner("tags", facts.owner_tags),
             count=pl.lit(1, pl.Int64),
         )

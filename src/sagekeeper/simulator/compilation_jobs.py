@@ -82,9 +82,11 @@ def describe_compilation_job(ask: Ask) -> dict[str, Any]:
         done = {"ModelDigests": {"ArtifactDigest": "sha256:" + hashlib.sha256(artefact.encode()).hexdigest()}}
         if target.startswith("ml_"):
             framework = job["InputConfig"].get("Framework", "model").lower()
-            chip = "inferentia" if target == "ml_inf1" else "neo"
+            version = job["InputConfig"].get("FrameworkVersion", "latest")
+            # sagemaker SDK 2, image_uri_config/inferentia-pytorch.json: the same repository, another tag.
+            tag = f"{version}-inf-py3" if target == "ml_inf1" else "latest"
             place = f"dkr.ecr.{ask.region}.amazonaws.com"
-            done["InferenceImage"] = f"785573368785.{place}/sagemaker-{chip}-{framework}:latest"
+            done["InferenceImage"] = f"785573368785.{place}/sagemaker-neo-{framework}:{tag}"
     return shown | done | {"ModelArtifacts": {"S3ModelArtifacts": artefact}}
 
 

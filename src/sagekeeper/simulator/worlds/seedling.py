@@ -18,7 +18,7 @@ from sagekeeper.simulator.worlds.place import endpoint, load
 from sagekeeper.simulator.worlds.seedling_data import HOUSES, TWEETS, material
 from sagekeeper.simulator.worlds.seedling_houses import SERVING, add_houses
 from sagekeeper.simulator.worlds.seedling_monitors import watch
-from sagekeeper.simulator.worlds.seedling_pipeline import open_programs
+from sagekeeper.simulator.worlds.seedling_pipeline import IMAGE, open_programs
 from sagekeeper.simulator.worlds.seedling_sentiment import add_sentiment
 from sagekeeper.simulator.worlds.truth import Truth
 
@@ -52,7 +52,7 @@ def _workshop(world: World, tags: dict[str, str], artefact: str, now: datetime) 
     created = (now - WORKSHOP_AGE).replace(minute=13, second=7)
     traffic = load(kind, 1, 300, cpu=0.02, memory=0.2)
     traffic.until = over
-    endpoint(here, WORKSHOP, kind, 1, created, traffic, tags | {"env": "dev", "cost-optimizer": "managed"})
+    endpoint(here, WORKSHOP, kind, 1, created, traffic, tags | {"env": "dev", "cost-optimizer": "managed"}, image=IMAGE)
     here.models[f"{WORKSHOP}-model"]["PrimaryContainer"]["ModelDataUrl"] = artefact
     world.truths.append(
         Truth(
