@@ -91,10 +91,11 @@ def deliver(root: Path, period: date, *changes: dict[str, str], assembly: str = 
         for change in changes
     ]
     keys = []
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     for number in range(files):
         part = rows[number::files]
         key = f"bills/{folder.name}/{assembly}/bills-{number + 1}.csv.gz"
-        (root / key).write_bytes(gzip.compress(csv_text(part, list(rows[0])).encode(), mtime=0))
+        (root / key).write_bytes(gzip.compress(csv_text(part, columns).encode(), mtime=0))
         keys.append(key)
     manifest = {
         "assemblyId": assembly,

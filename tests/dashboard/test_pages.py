@@ -153,6 +153,14 @@ def test_reconciliation_says_that_it_agrees_and_what_nobody_could_be_given(page)
     assert "equal the bill's rows to the cent" in said
     assert "Usage given to a resource" in said
     assert "What nobody could be given, and why" in said
+    assert "From list price to the invoice" in said and "the difference was paid at another time" in said
+
+
+def test_reconciliation_answers_what_the_month_said_on_a_day(page) -> None:
+    test = page("reconciliation")
+    test.selectbox(key="back").select("a day").run()
+    assert not test.exception
+    assert test.date_input(key="seen_on").value is not None
 
 
 def test_models_show_the_finding_the_shape_and_what_is_not_known(page) -> None:

@@ -42,7 +42,7 @@ def test_what_nobody_could_be_given_is_all_named(kept: House) -> None:
         kept.lake.scan(DAILY_COSTS)
         .filter((pl.col("dataset") == BILL) & (pl.col("day").dt.truncate("1mo") == OCTOBER))
         .filter(pl.col("resource_kind").is_null())
-        .select(pl.col("billed_cost").sum())
+        .select(pl.col("effective_cost").sum())
         .collect()
         .item()
     )

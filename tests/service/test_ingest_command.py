@@ -102,7 +102,21 @@ def test_a_folder_of_manifests_is_one_bill_that_reconciles(sagekeeper: Callable[
     deliver(export, date(2026, 4, 1), {"lineItem/UnblendedCost": "2.5"}, assembly="two")
     assert sagekeeper("ingest", export, "--json")[0] == 0
     _, out, _ = sagekeeper("reconcile", "--dataset", "export:bills", "--month", "2026-04", "--json")
-    assert json.loads(out)["lines"][0]["moved"] == 0.25
+    result = json.loads(out)
+    assert [result["lines"][0][name] for name in ("then", "moved")] == [2.25, 0.25]
+    assert (result["waterfall"][-1]["step"], Decimal(result["waterfall"][-1]["amount"])) == (
+        "Billed cost",
+        Decimal("2.5"),
+    )
+
+
+def test_a_look_at_a_close_that_is_to_come_is_bad_input(sagekeeper: Callable[..., Said], tmp_path: Path) -> None:
+    soon = date.today().replace(day=1)
+    deliver(tmp_path / "delivered", soon, {})
+    assert sagekeeper("ingest", tmp_path / "delivered")[0] == 0
+    code, _, err = sagekeeper("reconcile", "--dataset", "export:bills", "--month", f"{soon:%Y-%m}", "--since", "close")
+    assert code == 2
+    assert "is not closed before 10" in " ".join(err.split())
 
 
 def test_a_wrong_month_of_an_export_is_named_and_the_others_are_kept(

@@ -20,9 +20,11 @@ import boto3
 import polars as pl
 import pytest
 
+from sagekeeper.analyzers.waterfall import waterfall
 from sagekeeper.collector.ingest import ingest_file
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.tables import COSTS
 from sagekeeper.simulator import cost_explorer
 from sagekeeper.simulator.bill_delivery import books_of
 from sagekeeper.simulator.bill_grain import following
@@ -353,6 +355,40 @@ def test_the_product_reads_both_reports_to_the_last_digit(
         assert (report.format, report.rows) == ("cur", lines.height)
         assert billed == exact(lines, "cost")
         assert effective == exact(lines, "net_amortized")
+
+
+@pytest.mark.parametrize(
+    ("period", "hours", "paid_now"), [(date(2026, 9, 1), 21 * 24, "4073.40"), (OCTOBER, 31 * 24, "0")]
+)
+def test_effective_cost_becomes_billed_cost_by_what_was_prepaid_whatever_the_report(
+    period: date, hours: int, paid_now: str, tmp_path: Path, sqlite_ledger: Ledger
+) -> None:
+    """The plan was paid half upfront, 4,380 for 8,760 hours, less 7 % by agreement. FOCUS has the discount within, the
+    reports have it on lines of its own."""
+    now = RESTATED
+    lines, books = metered(SEEDS[0], now, period), books_of(house(SEEDS[0]), PAYER, now)
+    settings = {"TIME_GRANULARITY": "DAILY"}
+    text = LEGACY | {"Format": "textORcsv", "Compression": "GZIP"}
+    second = order("COST_AND_USAGE_REPORT", settings | {"INCLUDE_RESOURCES": "TRUE"}, parquet=False)
+    prepaid = {"Paid upfront before", "Paid upfront now", "Discounts on payments"}
+    told = []
+    for name, (data, *_) in {
+        "legacy": report_files(text, lines, books, period, "assembly"),
+        "cur2": export_files(second, lines, books, period, "run", now),
+        "focus": export_files(order("FOCUS_1_2_AWS", settings, parquet=False), lines, books, period, "run", now),
+    }.items():
+        (tmp_path / name).write_bytes(data.data)
+        lake = Lake(tmp_path / f"{name}-lake")
+        report = ingest_file(tmp_path / name, lake, sqlite_ledger, now)
+        found = waterfall(lake.scan(COSTS))
+        assert abs(found.amount("Billed cost") - exact(lines, "cost")) < Decimal("1e-8")
+        moved = sum((found.amount(step) for step in prepaid), Decimal(0))
+        assert abs(moved - (Decimal(paid_now) - Decimal("0.465") * hours)) < Decimal("0.0001")
+        effective = sum((totals["EffectiveCost"] for totals in report.totals.values()), Decimal(0))
+        assert abs(effective + moved - exact(lines, "cost")) < Decimal("1e-8")
+        told.append({step.name: round(step.amount, 6) for step in found.steps if step.name not in prepaid})
+    assert told[0] == told[1] == told[2]
+    assert {"Discounts", "Saved by commitments", "Credits", "Tax"} <= set(told[0])
 
 
 def exact(lines: pl.DataFrame, amount: str) -> Decimal:

@@ -153,13 +153,18 @@ def format_of(bill: BillFile) -> BillFormat:
 
 def kept(frame: pl.DataFrame, part: Path, dataset: str, source: str, now: datetime) -> Path:
     """A checked batch as it goes to the lake, on disk until the whole bill has passed."""
-    amounts = [
-        pl.when(pl.col(terms[0]).is_not_null())
-        .then(
-            pl.sum_horizontal(pl.col(term).str.strip_chars().cast(pl.Float64) for term in terms) + 0.0
-        )  # no minus zero
-        .alias(column)
+    sums = {
+        column: pl.sum_horizontal(pl.col(term).str.strip_chars().cast(pl.Float64) for term in terms)
         for column, terms in AMOUNTS.items()
+    }
+    amounts = [
+        pl.when(pl.col(AMOUNTS[column][0]).is_null())
+        .then(None)
+        .when(amount != 0)
+        .then(amount)
+        .otherwise(0.0)  # no minus zero
+        .alias(column)
+        for column, amount in sums.items()
     ]
     frame.drop(ROW).with_columns(
         *amounts,

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from sagekeeper.collector.cur_bill import RULES, UNKNOWN_TYPE
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.aws import explain
-from sagekeeper.core.clock import day_start, month_start
+from sagekeeper.core.clock import CLOSING_DAYS, day_start, month_start
 from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import COSTS
 
@@ -34,8 +34,6 @@ USAGE_TYPES = ["Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"]
 METRICS = {"UnblendedCost": "billed", "AmortizedCost": "effective", "UsageQuantity": "quantity"}
 RESOURCE_DAYS = 14
 """GetCostAndUsageWithResources answers for the last 14 days (aws-facts 4.1)."""
-CLOSING_DAYS = 10
-"""Until this day of a month AWS still closes the month before: tax, credits and refunds arrive, dated back."""
 CENT = Decimal("0.005")
 _DECIMALS = 10
 """Cost Explorer's own amounts have ten decimals; what is computed from them is rounded there, so that a repeat is equal."""

@@ -38,3 +38,12 @@ def month_start(day: date) -> date:
 def next_month(day: date) -> date:
     """First day of the month after that of ``day``."""
     return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+
+
+CLOSING_DAYS = 10
+"""Until this day of a month AWS still closes the month before: tax, credits and refunds arrive, dated back."""
+
+
+def closed_on(month: date) -> date:
+    """The day from which the bill of a month is closed, and what moves is a restatement."""
+    return next_month(month).replace(day=CLOSING_DAYS)

@@ -83,14 +83,13 @@ def bill_months(dataset: str) -> list[date]:
     return reconcile.months(opened().lake, dataset)
 
 
-def reconciliation(dataset: str, month: date, days_back: int) -> reconcile.Reconciliation:
-    """`reconcile.reconcile` with the bill's rows as they were read, and what has moved in so many days."""
-    return _reconciliation(dataset, month, days_back, moment().hour)
+def reconciliation(dataset: str, month: date, since: datetime) -> reconcile.Reconciliation:
+    """`reconcile.reconcile` with the bill's rows as they were read, and what it said at ``since``."""
+    return _reconciliation(dataset, month, since, moment().hour)
 
 
 @remembered(COSTS, DAILY_COSTS, BILL_VERSIONS, spinner="Comparing with the bill …")
-def _reconciliation(dataset: str, month: date, days_back: int, hour: datetime) -> reconcile.Reconciliation:
-    since = hour - timedelta(days=days_back)
+def _reconciliation(dataset: str, month: date, since: datetime, hour: datetime) -> reconcile.Reconciliation:
     return reconcile.reconcile(opened().lake, dataset, month, hour + timedelta(hours=1), None, since)
 
 

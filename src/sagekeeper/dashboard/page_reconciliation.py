@@ -1,22 +1,34 @@
-"""Reconciliation: does what is shown equal the bill, what of it can nobody be given, and what has moved lately?"""
+"""Reconciliation: does what is shown equal the bill, what of it can nobody be given, what did it say then, and how does list
+price become the invoice?
+"""
 
 from __future__ import annotations
+
+from datetime import date, datetime, timedelta
 
 import polars as pl
 import streamlit as st
 
+from sagekeeper.core.clock import closed_on, day_start
 from sagekeeper.dashboard import elements, look
+from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.export import as_csv
-from sagekeeper.reports.views.reconcile import Reconciliation
+from sagekeeper.reports.views.reconcile import Reconciliation, seen_on
+from sagekeeper.reports.waterfall_chart import waterfall_figure
 
-LOOKS = {"a day": 1, "7 days": 7, "30 days": 30, "a year": 365}
+CLOSE, ON_A_DAY = "its close", "a day"
+LOOKS = {"yesterday": 1, "7 days ago": 7, "30 days ago": 30, CLOSE: 0, ON_A_DAY: 0}
+"""With which look the bill is compared, and how many days ago that was."""
 
 
 def show() -> None:
     """The page."""
     bills = look.all_bills()
-    elements.title("Reconciliation", "Billed cost of one month of one bill, by account and service.")
+    elements.title(
+        "Reconciliation",
+        "Billed cost of one month of one bill, by account and service; what is given to resources, in effective cost.",
+    )
     if not bills:
         elements.empty("There is no bill in the lake.", "sagekeeper collect        # or: sagekeeper ingest FILE")
         return
@@ -31,15 +43,29 @@ def show() -> None:
     with two:
         month = st.selectbox("Month", months, format_func=lambda day: f"{day:%B %Y}", key="month")
     with three:
-        back = st.segmented_control("Moved within", list(LOOKS), default="7 days", required=True, key="back")
-    result = look.reconciliation(dataset, month, LOOKS[back])
-    _verdict(result, back)
+        closed = closed_on(month) <= moment().hour.date()
+        looks = [name for name in LOOKS if closed or name != CLOSE]
+        back = st.selectbox("Compare with", looks, index=looks.index("7 days ago"), key="back")
+    result = look.reconciliation(dataset, month, _since(back, month))
+    _verdict(result)
     _lines(result)
     _reasons(result)
+    _waterfall(result)
 
 
-def _verdict(result: Reconciliation, back: str) -> None:
-    total = result.lines.select(pl.col("source", "shown", "difference", "usage", "unattributed", "moved").sum())
+def _since(back: str, month: date) -> datetime:
+    """The look to compare with."""
+    if back == CLOSE:
+        return day_start(closed_on(month))
+    if back == ON_A_DAY:
+        today = moment().hour.date()
+        chosen = st.date_input("As seen on", value=min(closed_on(month), today), max_value=today, key="seen_on")
+        return seen_on(chosen if isinstance(chosen, date) else today)
+    return moment().hour - timedelta(days=LOOKS[back])
+
+
+def _verdict(result: Reconciliation) -> None:
+    total = result.lines.select(pl.col("source", "shown", "difference", "usage", "unattributed", "then", "moved").sum())
     row = total.row(0, named=True)
     one, two, three, four = st.columns(4)
     one.metric("The bill", say.money(row["source"], result.currency), border=True)
@@ -49,15 +75,19 @@ def _verdict(result: Reconciliation, back: str) -> None:
         "Usage given to a resource",
         say.percent(given, 1),
         border=True,
-        help="Share of the billed cost of usage. Tax, credits and fees belong to no resource and are not counted.",
+        help="Share of the effective cost of usage. Tax, credits and fees belong to no resource and are not counted.",
     )
     known = result.lines["moved"].null_count() < result.lines.height
     four.metric(
-        f"Moved within {back}",
+        f"Moved since {say.day(result.since)}",
         say.money(row["moved"] if known else None, result.currency),
         border=True,
         help="What the bill says now against what it said then, new days included. Unknown where it was first read later.",
     )
+    if known:
+        st.markdown(
+            f"As seen on {say.day(result.since)}, this month was {say.in_markdown(say.money(row['then'], result.currency))}."
+        )
     if result.agrees:
         st.markdown(
             f":green[:material/check_circle:] All {say.count(result.lines.height, 'line')} equal the bill's rows to the cent."
@@ -83,16 +113,19 @@ def _lines(result: Reconciliation) -> None:
         placeholder=say.UNKNOWN,
         height="content" if shown.height <= 14 else 520,
         column_config={
-            "account": st.column_config.TextColumn("Account", width="small"),
+            "account": st.column_config.TextColumn("Account", width=115),
             "service": st.column_config.TextColumn("Service", width="medium"),
             "source": st.column_config.NumberColumn(f"The bill, {result.currency}", format="accounting"),
             "shown": st.column_config.NumberColumn("Shown", format="accounting"),
             "difference": st.column_config.NumberColumn("Difference", format="accounting"),
-            "usage": st.column_config.NumberColumn("Usage", format="accounting"),
+            "usage": st.column_config.NumberColumn("Usage", help="Effective cost of the usage", format="accounting"),
             "attributed_percent": st.column_config.NumberColumn(
-                "Given", help="Share of the usage that is given to a resource", format="%.1f %%"
+                "Given", help="Share of the usage's effective cost that is given to a resource", format="%.1f %%"
             ),
-            "unattributed": st.column_config.NumberColumn("Of nobody", format="accounting"),
+            "unattributed": st.column_config.NumberColumn(
+                "Of nobody", help="Effective cost of usage that is given to no resource", format="accounting"
+            ),
+            "then": st.column_config.NumberColumn(f"Seen {say.short_day(result.since)}", format="accounting"),
             "moved": st.column_config.NumberColumn("Moved", format="accounting"),
         },
     )
@@ -107,11 +140,35 @@ def _reasons(result: Reconciliation) -> None:
         st.markdown(":green[:material/check_circle:] Every line of this month has its resource.")
         return
     st.dataframe(
-        result.reasons.select("cost", "reason"),
+        result.reasons.with_columns(pl.col("account", "service").fill_null("not stated")),
         hide_index=True,
         height="content",
         column_config={
-            "cost": st.column_config.NumberColumn(f"Billed, {result.currency}", format="accounting", width="small"),
+            "account": st.column_config.TextColumn("Account", width=115),
+            "service": st.column_config.TextColumn("Service", width="medium"),
+            "cost": st.column_config.NumberColumn(f"Effective, {result.currency}", format="accounting", width="small"),
             "reason": st.column_config.TextColumn("Why", width="large"),
         },
     )
+
+
+def _waterfall(result: Reconciliation) -> None:
+    st.subheader("From list price to the invoice", anchor=False)
+    found = result.waterfall
+
+    def money(name: str) -> str:
+        return say.in_markdown(say.money(found.amount(name), result.currency))
+
+    st.markdown(
+        f"Effective cost {money('Effective cost')}, billed before credits and tax "
+        f"{money('Billed, before credits and tax')}: the difference was paid at another time. "
+        f"With credits, refunds and tax the month was billed {money('Billed cost')}."
+    )
+    elements.chart(
+        waterfall_figure(found, result.currency),
+        key="waterfall",
+        alt="Bars from list price over contracted and effective cost to the billed cost of the month",
+    )
+    if found.unstated:
+        amount = say.in_markdown(say.money(found.unstated, result.currency))
+        st.caption(f"The bill states no list price for {amount} of it: no discount is claimed there.")

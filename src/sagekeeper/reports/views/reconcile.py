@@ -1,7 +1,10 @@
-"""Is what we show the bill, and what of it can nobody be given? One month of one bill, by account and service.
+"""Is what we show the bill, what of it can nobody be given, what did it say then, and why is its effective cost another?
+One month of one bill, by account and service.
 
 In: the lake's `costs`, `daily_costs` and `bill_versions`, and, where one was asked anew, the source's own totals. Out: a
-`Reconciliation`. Amounts are billed cost in the bill's currency; a month is the month of the charge.
+`Reconciliation`. What is compared is billed cost, in the bill's currency. What is given to somebody or to nobody is effective
+cost: billed at its on-demand price, usage under a Savings Plan would be given twice, and taken back from nobody by the
+plan's negation. A month is the month of the charge.
 """
 
 from __future__ import annotations
@@ -11,17 +14,22 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.bill_versions import moved
+from sagekeeper.analyzers.bill_versions import as_seen, moved
 from sagekeeper.analyzers.usage import UNKNOWN
-from sagekeeper.core.clock import month_start
+from sagekeeper.analyzers.waterfall import Waterfall, waterfall
+from sagekeeper.core.clock import day_start, month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS
 
 CENT = 0.005
 SAGEMAKER = "Amazon SageMaker"
 KEY = ("account", "service")
+EFFECTIVE = pl.coalesce("effective_cost", "billed_cost")
 REASONS = {
-    "charge": "tax, credits, fees and refunds: charged to the account, to no resource",
+    "Tax": "tax: charged to the account, to no resource",
+    "Credit": "credits: given to the account, to no resource",
+    "Adjustment": "refunds and discounts: given to the account, to no resource",
+    "Purchase": "commitments that nobody used, and fees",
     "unnamed": "the bill names no resource, and nothing known ran that explains it",
     "unknown": "a usage type that is not known here",
     "elsewhere": "a service whose lines name no resource on this bill",
@@ -30,8 +38,9 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """``lines``: [account, service, source, shown, difference, usage, attributed_percent, unattributed, moved].
-    ``reasons``: [reason, cost]. ``moved`` is null where the month had not been read at ``since``: unknown."""
+    """``lines``: [account, service, source, shown, difference, usage, attributed_percent, unattributed, then, moved].
+    ``reasons``: [account, service, cost, reason]. ``then`` is what the bill said at ``since``, ``moved`` what it says more by
+    now; both are null where the month had not been read at that time: unknown."""
 
     dataset: str
     month: date
@@ -40,6 +49,7 @@ class Reconciliation:
     lines: pl.DataFrame
     reasons: pl.DataFrame
     since: datetime | None
+    waterfall: Waterfall
 
     @property
     def agrees(self) -> bool:
@@ -58,9 +68,9 @@ def reconcile(
         .join(shown, on=KEY, how="full", coalesce=True, nulls_equal=True)
         .with_columns(pl.col("source", "shown", "usage", "unattributed").fill_null(0.0))
         .with_columns(
-            difference=(pl.col("shown") - pl.col("source")).round(4),
+            difference=_rounded(pl.col("shown") - pl.col("source"), 4),
             attributed_percent=pl.when(pl.col("usage").abs() > CENT).then(
-                (100 * (1 - pl.col("unattributed") / pl.col("usage"))).round(1) + 0.0  # no minus before a zero
+                _rounded(100 * (1 - pl.col("unattributed") / pl.col("usage")), 1)
             ),
         )
     )
@@ -70,11 +80,23 @@ def reconcile(
         currency=_currency(lake, dataset, month),
         source="asked anew" if asked is not None else "the bill's rows",
         lines=_with_moves(lake, lines, dataset, month, as_of, since)
-        .select(*KEY, "source", "shown", "difference", "usage", "attributed_percent", "unattributed", "moved")
+        .select(*KEY, "source", "shown", "difference", "usage", "attributed_percent", "unattributed", "then", "moved")
         .sort("source", "account", "service", descending=[True, False, False], nulls_last=True),
         reasons=_reasons(lake, dataset, month),
         since=since,
+        waterfall=waterfall(_costs(lake, dataset, month)),
     )
+
+
+def seen_on(day: date) -> datetime:
+    """The moment that "as seen on" this day means: its end."""
+    return day_start(day + timedelta(days=1)) - timedelta(microseconds=1)
+
+
+def _rounded(amount: pl.Expr, decimals: int) -> pl.Expr:
+    """Without a minus before a zero."""
+    found = amount.round(decimals)
+    return pl.when(found == 0).then(0.0).otherwise(found)
 
 
 def months(lake: Lake, dataset: str) -> list[date]:
@@ -95,14 +117,13 @@ def _daily(lake: Lake, dataset: str, month: date) -> pl.LazyFrame:
 
 def _shown(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
     usage = pl.col("charge_category") == "Usage"
-    cost = pl.col("billed_cost")
     return (
         _daily(lake, dataset, month)
         .group_by(KEY)
         .agg(
-            shown=cost.sum(),
-            usage=cost.filter(usage).sum(),
-            unattributed=cost.filter(usage & pl.col("resource_kind").is_null()).sum(),
+            shown=pl.col("billed_cost").sum(),
+            usage=EFFECTIVE.filter(usage).sum(),
+            unattributed=EFFECTIVE.filter(usage & pl.col("resource_kind").is_null()).sum(),
         )
         .collect()
     )
@@ -110,12 +131,15 @@ def _shown(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
 
 def _rows(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
     return (
-        lake.scan(COSTS)
-        .filter((pl.col("x_Dataset") == dataset) & _days(month, "x_ChargeDate"))
+        _costs(lake, dataset, month)
         .group_by(account="SubAccountId", service="ServiceName")
         .agg(source=pl.col("BilledCost").sum())
         .collect()
     )
+
+
+def _costs(lake: Lake, dataset: str, month: date) -> pl.LazyFrame:
+    return lake.scan(COSTS).filter((pl.col("x_Dataset") == dataset) & _days(month, "x_ChargeDate"))
 
 
 def _currency(lake: Lake, dataset: str, month: date) -> str:
@@ -132,15 +156,20 @@ def _with_moves(
     first = kept.select(pl.col("seen_at").min()).collect().item()
     # What the bill said before it was first read is unknown, not nothing.
     if since is None or first is None or first > since:
-        return lines.with_columns(moved=pl.lit(None, pl.Float64))
+        return lines.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("then", "moved"))
+    then = as_seen(kept, since).group_by(KEY).agg(then=pl.col("billed_cost").sum()).collect()
     sums = moved(kept, since, as_of).group_by(KEY).agg(pl.col("moved").sum()).collect()
-    return lines.join(sums, on=KEY, how="left", nulls_equal=True).with_columns(pl.col("moved").fill_null(0.0))
+    # A line that was there then and is gone now is told, too.
+    for found in (then, sums):
+        lines = lines.join(found, on=KEY, how="full", coalesce=True, nulls_equal=True)
+    amounts = ["source", "shown", "difference", "usage", "unattributed", "then", "moved"]
+    return lines.with_columns(pl.col(amounts).fill_null(0.0))
 
 
 def _reasons(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
     reason = (
         pl.when(pl.col("charge_category") != "Usage")
-        .then(pl.lit(REASONS["charge"]))
+        .then(pl.col("charge_category").replace(REASONS))
         .when(pl.col("service") != SAGEMAKER)
         .then(pl.lit(REASONS["elsewhere"]))
         .when(pl.col("usage_family") == UNKNOWN)
@@ -150,9 +179,10 @@ def _reasons(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
     return (
         _daily(lake, dataset, month)
         .filter(pl.col("resource_kind").is_null())
-        .group_by(reason=reason)
-        .agg(cost=pl.col("billed_cost").sum().round(4))
+        .group_by(*KEY, reason=reason)
+        .agg(cost=EFFECTIVE.sum().round(4))
         .filter(pl.col("cost") != 0)
-        .sort(pl.col("cost").abs(), descending=True)
+        .select(*KEY, "cost", "reason")
+        .sort(pl.col("cost").abs(), "reason", *KEY, descending=[True, False, False, False], nulls_last=True)
         .collect()
     )

@@ -9,7 +9,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from sagekeeper.core.clock import month_start
+from sagekeeper.core.clock import closed_on, day_start, month_start
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.service.console import JsonOption, Output
@@ -25,14 +25,19 @@ def reconcile(
     month: Annotated[str | None, typer.Option(help="for example 2026-10; default: the month of yesterday")] = None,
     dataset: Annotated[str, typer.Option(help="which bill")] = "cost-explorer",
     since: Annotated[
-        str | None, typer.Option(help="a day: what has moved since it was seen then; default: since the last look")
+        str | None,
+        typer.Option(
+            help="a day, as 2026-04-03: what the bill said at its end, and what has moved since; or close: since the month "
+            "was closed; default: since the last look"
+        ),
     ] = None,
     ask: Annotated[
         bool, typer.Option(help="ask Cost Explorer anew ($0.01 a page); else compare with the rows read")
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what is shown with the bill, by account and service, and name what nobody could be given."""
+    """Compare what is shown with the bill, by account and service, name what nobody could be given, and how list price
+    becomes effective and billed cost."""
     from sagekeeper.reports.views.reconcile import months
     from sagekeeper.reports.views.reconcile import reconcile as compare
 
@@ -46,15 +51,15 @@ def reconcile(
                 f"The bill {dataset} has no cost in {chosen:%Y-%m}. It has: "
                 f"{', '.join(f'{item:%Y-%m}' for item in there[:6]) or 'nothing. Run: sagekeeper collect'}."
             )
-        looked = _last_look(house, dataset, chosen) if since is None else _day(since)
+        looked = _last_look(house, dataset, chosen) if since is None else _moment(since, chosen, now)
         with out.progress("comparing"):
             asked = _asked(house, chosen, now) if ask and dataset == "cost-explorer" else None
             result = compare(house.lake, dataset, chosen, now, asked, looked)
         _looked(house, dataset, chosen, now)
     money = result.currency
     out.table(
-        f"{dataset}, {chosen:%B %Y}, billed cost in {money} (source: {result.source})",
-        ("account", "service", "source>", "shown>", "difference>", "attributed>", "unattributed>", "moved>"),
+        f"{dataset}, {chosen:%B %Y}, billed cost in {money}; attributed and unattributed: effective (source: {result.source})",
+        ("account", "service", "source>", "shown>", "difference>", "attributed>", "unattributed>", "then>", "moved>"),
         [
             (
                 row["account"] or "-",
@@ -64,16 +69,34 @@ def reconcile(
                 f"{row['difference']:+,.2f}" if abs(row["difference"]) >= 0.005 else "0.00",
                 "-" if row["attributed_percent"] is None else f"{row['attributed_percent']:.1f} %",
                 f"{row['unattributed']:,.2f}",
+                "unknown" if row["then"] is None else f"{row['then']:,.2f}",
                 "unknown" if row["moved"] is None else f"{row['moved']:+,.2f}",
             )
             for row in result.lines.iter_rows(named=True)
         ],
     )
     out.table(
-        "What nobody could be given, and why",
-        ("cost>", "why"),
-        [(f"{cost:,.2f}", why) for why, cost in result.reasons.rows()],
+        f"What nobody could be given, and why, effective cost in {money}",
+        ("account", "service", "cost>", "why"),
+        [
+            (account or "-", service or "-", f"{cost:,.2f}", why)
+            for account, service, cost, why in result.reasons.rows()
+        ],
     )
+    out.table(
+        f"From list price to the invoice, in {money}",
+        ("step", "amount>", "what it is"),
+        [
+            (step.name, f"{step.amount:,.2f}", step.why)
+            if step.total
+            else (f"  {step.name}", f"{step.amount:+,.2f}", step.why)
+            for step in result.waterfall.steps
+        ],
+    )
+    if result.waterfall.unstated:
+        out.say(
+            f"The bill states no list price for {result.waterfall.unstated:,.2f} {money} of it: no discount is claimed there."
+        )
     total = result.lines.select(pl.col("source", "shown", "difference").sum()).row(0, named=True)
     out.give(
         {
@@ -85,6 +108,10 @@ def reconcile(
             "since": None if looked is None else looked.isoformat(),
             "lines": result.lines.to_dicts(),
             "reasons": result.reasons.to_dicts(),
+            "waterfall": [
+                {"step": step.name, "amount": step.amount, "total": step.total, "why": step.why}
+                for step in result.waterfall.steps
+            ],
         }
     )
     if not result.agrees:
@@ -108,11 +135,19 @@ def _month(text: str | None, there: list[date]) -> date:
         raise BadInput(f"{text} is no month. Write it like 2026-10.") from error
 
 
-def _day(text: str) -> datetime:
+def _moment(text: str, month: date, now: datetime) -> datetime:
+    """The end of the day, or the time at which the month was closed."""
+    from sagekeeper.reports.views.reconcile import seen_on
+
+    if text == "close":
+        closed = closed_on(month)
+        if closed > now.date():
+            raise BadInput(f"{month:%B %Y} is not closed before {closed:%-d %B %Y}: nothing can have moved after it.")
+        return day_start(closed)
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        return seen_on(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date())
     except ValueError as error:
-        raise BadInput(f"{text} is no day. Write it like 2026-11-03.") from error
+        raise BadInput(f"{text} is no day. Write it like 2026-11-03, or: close.") from error
 
 
 def _asked(house: House, month: date, now: datetime) -> pl.DataFrame | None:
