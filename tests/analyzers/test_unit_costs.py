@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagekeeper.analyzers.endpoints import described
-from sagekeeper.analyzers.traffic import hours_by_day, requests_by_day
+from sagekeeper.analyzers.traffic import in_service, traffic
 from sagekeeper.analyzers.unit_costs import Counted, unit_costs
 from sagekeeper.analyzers.unit_rows import Settings
 from sagekeeper.analyzers.unit_trend import trend
@@ -81,10 +81,8 @@ def work_out(rows: SimpleNamespace) -> Callable[..., pl.DataFrame]:
         as_of: datetime = AS_OF,
     ) -> pl.DataFrame:
         measured, seen = rows.frame(METRICS, metrics or []), rows.frame(INVENTORY, inventory or [])
-        requests = requests_by_day(measured, seen)
         counted = Counted(
-            requests,
-            hours_by_day(measured, requests),
+            traffic(measured, in_service(seen)),
             described(seen, ("owner",)),
             rows.frame(JOBS, jobs or []),
             experiments,

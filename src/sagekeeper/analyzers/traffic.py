@@ -15,39 +15,64 @@ An asynchronous endpoint publishes no Invocations: nothing is read of it, so all
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 KEY = ["account", "region", "name"]
 HOUR, DAY = 3600, 86400
 HOURS_OF_DAY = 24
+USED = ("Invocations", "CPUUtilization")
+"""Metrics that are read here."""
 
 
-def requests_by_day(metrics: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
-    """[account, region, name, variant, day, requests]: one row per asked day of a variant; null is unknown."""
-    asked = _invocations(metrics, DAY).select(*KEY, "variant", "day", "start", "value")
-    hours = _hours(metrics).group_by(*KEY, "day").agg(silent=pl.col("quiet").all())
-    begins = asked.sort("start")
-    stood = begins.join_asof(
-        _spans(observations).sort("since"), left_on="start", right_on="since", by=KEY, check_sortedness=False
+@dataclass(frozen=True)
+class Traffic:
+    """``requests``: [account, region, name, variant, day, requests], one row per asked day of a variant; null is
+    unknown.
+
+    ``hours``: [account, region, name, day, hours, busy, quiet]: how many were asked, had requests, and certainly had
+    none. A day of which no hours were read has 24; they are known only if no request came all day.
+    """
+
+    requests: pl.DataFrame
+    hours: pl.DataFrame
+
+
+def traffic(metrics: pl.DataFrame, stood: pl.DataFrame) -> Traffic:
+    """Of the days of ``metrics``. ``stood``: of `in_service`."""
+    hours = _hours(metrics)
+    requests = _requests(metrics, hours, stood)
+    return Traffic(requests, _hours_of_days(hours, requests))
+
+
+def in_service(observations: pl.DataFrame) -> pl.DataFrame:
+    """[account, region, name, since, until]: in service all the time between, because seen so and not changed in it."""
+    return (
+        observations.filter((pl.col("kind") == "endpoint") & (pl.col("status") == "InService"))
+        .group_by(*KEY, since=pl.coalesce("changed_at", "created_at"))
+        .agg(until=pl.col("observed_at").max())
+        .filter(pl.col("since").is_not_null())
+        .sort("since")
     )
+
+
+def _requests(metrics: pl.DataFrame, hours: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+    asked = _invocations(metrics, DAY).select(*KEY, "variant", "day", "start", "value").sort("start")
+    silent = hours.group_by(*KEY, "day").agg(silent=pl.col("quiet").all())
     whole_day = pl.col("until") >= pl.col("start").dt.offset_by("1d")
     quiet = pl.coalesce("silent", whole_day).fill_null(value=False)
     return (
-        stood.join(hours, on=[*KEY, "day"], how="left")
+        asked.join_asof(stood, left_on="start", right_on="since", by=KEY, check_sortedness=False)
+        .join(silent, on=[*KEY, "day"], how="left")
         .with_columns(requests=pl.coalesce("value", pl.when(quiet).then(0.0)))
         .select(*KEY, "variant", "day", "requests")
     )
 
 
-def hours_by_day(metrics: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
-    """[account, region, name, day, hours, busy, quiet]: ``hours`` that were asked, of which had, and certainly had no, requests.
-
-    ``requests``: of `requests_by_day`. A day of which no hours were read has 24; they are known only if no request came all day.
-    """
-    read = (
-        _hours(metrics)
-        .group_by(*KEY, "day")
-        .agg(hours=pl.len().cast(pl.Int64), busy=pl.col("busy").sum(), quiet=pl.col("quiet").sum())
+def _hours_of_days(hours: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
+    read = hours.group_by(*KEY, "day").agg(
+        hours=pl.len().cast(pl.Int64), busy=pl.col("busy").sum(), quiet=pl.col("quiet").sum()
     )
     silent = (pl.col("requests") == 0).fill_null(value=False).all()
     unread = (
@@ -71,30 +96,18 @@ def _invocations(metrics: pl.DataFrame, period: int) -> pl.DataFrame:
 
 def _hours(metrics: pl.DataFrame) -> pl.DataFrame:
     """[account, region, name, day, start, busy, quiet], of all variants together."""
-    alive = (
-        metrics.filter(
-            (pl.col("metric") == "CPUUtilization") & (pl.col("period_seconds") == HOUR) & pl.col("value").is_not_null()
-        )
-        .select("account", "region", "variant", "start", name="resource_name", alive=pl.lit(value=True))
-        .unique()
-    )
-    none = pl.col("value").is_null() | (pl.col("value") == 0)
+    asked = pl.col("metric") == "Invocations"
+    sums, alive = pl.col("value").filter(asked), pl.col("value").filter(~asked)
+    wanted = asked & (pl.col("statistic") == "Sum") | (pl.col("metric") == "CPUUtilization")
     return (
-        _invocations(metrics, HOUR)
-        .join(alive, on=[*KEY, "variant", "start"], how="left", nulls_equal=True)
-        .group_by(*KEY, "day", "start")
+        metrics.filter((pl.col("resource_kind") == "endpoint") & (pl.col("period_seconds") == HOUR) & wanted)
+        .group_by("account", "region", "day", "start", "variant", name="resource_name")
         .agg(
-            busy=(pl.col("value") > 0).fill_null(value=False).any(),
-            quiet=(none & pl.col("alive").fill_null(value=False)).all(),
+            read=asked.any(),
+            busy=(sums > 0).fill_null(value=False).any(),
+            alive=alive.is_not_null().any(),
         )
-    )
-
-
-def _spans(observations: pl.DataFrame) -> pl.DataFrame:
-    """[account, region, name, since, until]: in service all the time between, because seen so and not changed in it."""
-    return (
-        observations.filter((pl.col("kind") == "endpoint") & (pl.col("status") == "InService"))
-        .group_by(*KEY, since=pl.coalesce("changed_at", "created_at"))
-        .agg(until=pl.col("observed_at").max())
-        .filter(pl.col("since").is_not_null())
+        .filter("read")
+        .group_by(*KEY, "day", "start")
+        .agg(pl.col("busy").any(), quiet=(~pl.col("busy") & pl.col("alive")).all())
     )

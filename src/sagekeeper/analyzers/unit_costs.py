@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers import unit_endpoints, unit_runs
+from sagekeeper.analyzers.traffic import Traffic
 from sagekeeper.analyzers.unit_rows import Settings, usage_days
 from sagekeeper.core.clock import next_month
 from sagekeeper.core.prices import PriceBook
@@ -26,11 +27,10 @@ LONGEST_RUN = timedelta(days=28)
 
 @dataclass(frozen=True)
 class Counted:
-    """What units are counted from. ``requests`` and ``hours``: of `traffic`. ``endpoints``: of `endpoints.described`.
+    """What units are counted from. ``endpoints``: of `endpoints.described`.
     ``experiments``: [experiment, trial, source_arn] of `TRIAL_COMPONENTS`."""
 
-    requests: pl.DataFrame
-    hours: pl.DataFrame
+    traffic: Traffic
     endpoints: pl.DataFrame
     jobs: pl.DataFrame
     experiments: pl.DataFrame
@@ -49,9 +49,9 @@ def unit_costs(
     days = usage.filter(within & (pl.col("kind") == "endpoint"))
     ran = unit_runs.runs(usage, counted.jobs, month)
     parts = [
-        unit_endpoints.per_invocation(days, counted.requests, counted.endpoints, settings),
-        unit_endpoints.per_variant(days, counted.requests, counted.endpoints, counted.prices, month, settings),
-        unit_endpoints.hours_of_service(days, counted.hours, counted.endpoints),
+        unit_endpoints.per_invocation(days, counted.traffic.requests, counted.endpoints, settings),
+        unit_endpoints.per_variant(days, counted.traffic.requests, counted.endpoints, counted.prices, month, settings),
+        unit_endpoints.hours_of_service(days, counted.traffic.hours, counted.endpoints),
         unit_runs.per_run(ran, settings),
         unit_runs.per_execution(ran, counted.jobs, settings),
         unit_runs.per_trial(ran, counted.experiments, settings),

@@ -34,7 +34,7 @@ NOTHING_READ = "no metrics were collected for it"
 def per_invocation(
     days: pl.DataFrame, requests: pl.DataFrame, endpoints: pl.DataFrame, settings: Settings
 ) -> pl.DataFrame:
-    """One row per endpoint. ``requests``: of `traffic.requests_by_day`."""
+    """One row per endpoint. ``requests``: of `traffic.Traffic`."""
     asked = requests.group_by(*KEY, "day").agg(requests=_whole("requests"))
     counted = pl.col("requests").is_not_null()
     months = (
@@ -112,7 +112,7 @@ def per_variant(
 
 
 def hours_of_service(days: pl.DataFrame, hours: pl.DataFrame, endpoints: pl.DataFrame) -> pl.DataFrame:
-    """Up to three rows per endpoint: `BUSY`, `QUIET`, `UNCLEAR`; their costs add up to its own. ``hours``: of `traffic`."""
+    """Up to three rows per endpoint: `BUSY`, `QUIET`, `UNCLEAR`; their costs add up to its own. ``hours``: of `Traffic`."""
     kinds = _kinds(endpoints)
     spread = (
         days.join(hours, on=[*KEY, "day"], how="left")
