@@ -59,7 +59,7 @@ def hourly(rows: SimpleNamespace, name: str, day: date, what: str, value: Callab
             day,
             value(hour),
             metric=what,
-            statistic="Sum" if what == "Invocations" else "Average",
+            statistic="Average" if what == "CPUUtilization" else "Sum",
             period_seconds=3600,
             start=midnight + timedelta(hours=hour),
             **more,
@@ -167,14 +167,38 @@ def test_cost_without_traffic_is_that_of_the_hours_in_which_machines_reported_an
     assert unclear["unknown"] == "for these hours no metrics say whether a request came"
 
 
-def test_an_asynchronous_endpoint_is_unknown_and_never_without_traffic(rows, work_out) -> None:
+def test_an_asynchronous_endpoint_of_which_nothing_is_told_is_unknown_and_never_without_traffic(rows, work_out) -> None:
     found = work_out(
         [priced(rows, "speech", day, 6.0) for day in DAYS],
-        inventory=[rows.endpoint("speech", asynchronous=True)],
+        [
+            *(metric(rows, "speech", day, None, metric="InvocationsProcesssed") for day in DAYS),
+            *hourly(rows, "speech", DAYS[0], "InvocationsProcesssed", lambda _: None),
+            *hourly(rows, "speech", DAYS[0], "CPUUtilization", lambda _: 1.0),
+        ],
+        [rows.endpoint("speech", asynchronous=True)],
     )
     assert found["unit"].to_list() == ["1,000 invocations", "hours with unknown requests"]
-    assert set(found["unknown"]) == {"an asynchronous endpoint publishes no number of invocations"}
+    assert set(found["unknown"]) == {
+        "an asynchronous endpoint publishes no Invocations, and CloudWatch tells of nothing that it processed"
+    }
     assert found["billed_cost"].to_list() == [24.0, 24.0]
+
+
+def test_what_an_asynchronous_endpoint_has_processed_are_its_requests_whichever_way_it_is_spelt(rows, work_out) -> None:
+    found = work_out(
+        [priced(rows, "speech", DAYS[0], 24.0)],
+        [
+            metric(rows, "speech", DAYS[0], None, metric="InvocationsProcessed"),
+            metric(rows, "speech", DAYS[0], 2000.0, metric="InvocationsProcesssed"),
+            *hourly(rows, "speech", DAYS[0], "InvocationsProcessed", lambda _: None),
+            *hourly(rows, "speech", DAYS[0], "InvocationsProcesssed", lambda hour: 200.0 if hour < 10 else None),
+            *hourly(rows, "speech", DAYS[0], "CPUUtilization", lambda _: 1.0),
+        ],
+        [rows.endpoint("speech", asynchronous=True)],
+    )
+    assert row(found, "1,000 invocations")["quantity"] == 2.0
+    assert row(found, "hours with requests")["billed_cost"] == 10.0
+    assert row(found, "hours without requests")["billed_cost"] == 14.0
 
 
 def test_a_serverless_endpoint_has_no_hours_without_traffic(rows, work_out) -> None:

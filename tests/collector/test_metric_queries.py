@@ -62,13 +62,18 @@ def test_utilisation_of_gpus_is_divided_by_their_number(task: Task) -> None:
     assert ("GPUMemoryUtilization", "Maximum") in asked(queries)
 
 
-def test_an_asynchronous_endpoint_is_never_asked_for_invocations(task: Task) -> None:
+def test_an_asynchronous_endpoint_is_asked_for_what_it_has_processed_and_never_for_invocations(task: Task) -> None:
     row = endpoint({"InstanceType": "ml.m5.xlarge"}, AsyncInferenceConfig={"OutputConfig": {}})
     assert {name for name, _ in asked(list(_queries(task, row, season=False)))} == {
+        "InvocationsProcessed",
+        "InvocationsProcesssed",
         "CPUUtilization",
         "MemoryUtilization",
     }
-    assert list(_queries(task, row, season=True)) == []
+    assert asked(list(_queries(task, row, season=True))) == {
+        ("InvocationsProcessed", "Sum"),
+        ("InvocationsProcesssed", "Sum"),
+    }
 
 
 def test_a_serverless_endpoint_is_asked_for_no_instance_metric(task: Task) -> None:

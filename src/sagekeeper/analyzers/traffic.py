@@ -10,7 +10,7 @@ was in service all the time):
 * a day of which no hours were read and that has no datapoint is quiet where the endpoint stood in service from
   before the day until after it, as SageMaker says: InService now, last changed before.
 
-An asynchronous endpoint publishes no Invocations: nothing is read of it, so all of it is unknown.
+An asynchronous endpoint publishes no Invocations; what it has processed is counted as its requests.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ import polars as pl
 KEY = ["account", "region", "name"]
 HOUR, DAY = 3600, 86400
 HOURS_OF_DAY = 24
-USED = ("Invocations", "CPUUtilization")
+REQUESTS = ("Invocations", "InvocationsProcessed", "InvocationsProcesssed")
+"""The last two: of an asynchronous endpoint, whose documentation spells it with three s. One of them has datapoints."""
+USED = (*REQUESTS, "CPUUtilization")
 """Metrics that are read here."""
 
 
@@ -58,7 +60,17 @@ def in_service(observations: pl.DataFrame) -> pl.DataFrame:
 
 
 def _requests(metrics: pl.DataFrame, hours: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
-    asked = _invocations(metrics, DAY).select(*KEY, "variant", "day", "start", "value").sort("start")
+    asked = (
+        metrics.filter(
+            (pl.col("resource_kind") == "endpoint")
+            & pl.col("metric").is_in(REQUESTS)
+            & (pl.col("statistic") == "Sum")
+            & (pl.col("period_seconds") == DAY)
+        )
+        .group_by("account", "region", "variant", "day", "start", name="resource_name")
+        .agg(pl.col("value").max())
+        .sort("start")
+    )
     silent = hours.group_by(*KEY, "day").agg(silent=pl.col("quiet").all())
     whole_day = pl.col("until") >= pl.col("start").dt.offset_by("1d")
     quiet = pl.coalesce("silent", whole_day).fill_null(value=False)
@@ -85,18 +97,9 @@ def _hours_of_days(hours: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([read.select(columns), unread.select(columns)])
 
 
-def _invocations(metrics: pl.DataFrame, period: int) -> pl.DataFrame:
-    return metrics.filter(
-        (pl.col("resource_kind") == "endpoint")
-        & (pl.col("metric") == "Invocations")
-        & (pl.col("statistic") == "Sum")
-        & (pl.col("period_seconds") == period)
-    ).rename({"resource_name": "name"})
-
-
 def _hours(metrics: pl.DataFrame) -> pl.DataFrame:
     """[account, region, name, day, start, busy, quiet], of all variants together."""
-    asked = pl.col("metric") == "Invocations"
+    asked = pl.col("metric").is_in(REQUESTS)
     sums, alive = pl.col("value").filter(asked), pl.col("value").filter(~asked)
     wanted = asked & (pl.col("statistic") == "Sum") | (pl.col("metric") == "CPUUtilization")
     return (

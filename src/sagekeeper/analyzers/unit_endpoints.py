@@ -26,7 +26,7 @@ from sagekeeper.core.prices import PriceBook
 
 INVOCATIONS = "1,000 invocations"
 BUSY, QUIET, UNCLEAR = "hours with requests", "hours without requests", "hours with unknown requests"
-ASYNCHRONOUS = "an asynchronous endpoint publishes no number of invocations"
+ASYNCHRONOUS = "an asynchronous endpoint publishes no Invocations, and CloudWatch tells of nothing that it processed"
 COMPONENTS = "its requests are counted per inference component, which is not collected"
 NOTHING_READ = "no metrics were collected for it"
 
@@ -36,9 +36,13 @@ def per_invocation(
 ) -> pl.DataFrame:
     """One row per endpoint. ``requests``: of `traffic.Traffic`."""
     asked = requests.group_by(*KEY, "day").agg(requests=_whole("requests"))
-    counted = pl.col("requests").is_not_null()
+    kinds, counted = _kinds(endpoints), pl.col("requests").is_not_null()
+    # Of an asynchronous endpoint nothing in the whole month may mean that nothing is published.
+    told = ~pl.col("asynchronous").fill_null(value=False) | (pl.col("requests").sum().over(KEY) > 0)
     months = (
         days.join(asked, on=[*KEY, "day"], how="left")
+        .join(kinds.select(*KEY, "asynchronous"), on=KEY, how="left")
+        .with_columns(requests=pl.when(told).then("requests"))
         .group_by(PLACE)
         .agg(
             *(name.name.suffix("_counted") for name in summed(counted)),
@@ -51,7 +55,7 @@ def per_invocation(
             owner=pl.col("owner").drop_nulls().last(),
         )
         .with_columns(counted=pl.lit("days"))
-        .join(_kinds(endpoints), on=KEY, how="left")
+        .join(kinds, on=KEY, how="left")
     )
     nothing = pl.when(pl.col("found") == 0).then(pl.coalesce("cannot", pl.lit(NOTHING_READ)))
     enough = too_little(settings, "requests").is_null() & (pl.col("found") > 0)
@@ -119,6 +123,11 @@ def hours_of_service(days: pl.DataFrame, hours: pl.DataFrame, endpoints: pl.Data
         .join(kinds, on=KEY, how="left")
         .filter(~pl.col("serverless").fill_null(value=False))
         .with_columns(pl.col("hours").fill_null(HOURS_OF_DAY), pl.col("busy", "quiet").fill_null(0))
+        .with_columns(
+            quiet=pl.when(~pl.col("asynchronous").fill_null(value=False) | (pl.col("busy").sum().over(KEY) > 0))
+            .then("quiet")
+            .otherwise(0)
+        )
         .with_columns(unclear=pl.col("hours") - pl.col("busy") - pl.col("quiet"))
     )
     rows = [_hours_of(spread, column, unit) for column, unit in (("busy", BUSY), ("quiet", QUIET))]
@@ -155,11 +164,11 @@ def _whole(column: str) -> pl.Expr:
 
 
 def _kinds(endpoints: pl.DataFrame) -> pl.DataFrame:
-    """[account, region, name, serverless, cannot]: the last life of each, and why its requests cannot be counted, where so."""
+    """[account, region, name, serverless, asynchronous, cannot]: of the last life; why requests cannot be counted."""
     no_model = pl.element().struct.field("ModelName").is_null()
     hosts = pl.col("variants").list.eval(no_model).list.any()
     cannot = pl.when("asynchronous").then(pl.lit(ASYNCHRONOUS)).when(hosts).then(pl.lit(COMPONENTS))
-    return _last(endpoints).select(*KEY, "serverless", cannot=cannot)
+    return _last(endpoints).select(*KEY, "serverless", "asynchronous", cannot=cannot)
 
 
 def _last(endpoints: pl.DataFrame) -> pl.DataFrame:

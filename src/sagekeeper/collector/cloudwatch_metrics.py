@@ -1,14 +1,14 @@
 """Traffic, latency and utilisation of endpoints, hour by hour, and a year of daily requests.
 
-In: the endpoints of today's `inventory` and CloudWatch's GetMetricData, up to 500 queries a call, with the dimensions
-EndpointName AND VariantName. Out: one `metrics` row per asked period in which the endpoint existed, also where
-CloudWatch has no datapoint (value null): so what was found can be compared with what was to be expected, and whether
-nothing means zero is left to the analyzers.
+In: the endpoints of today's `inventory` and CloudWatch's GetMetricData, up to 500 queries a call, with the
+dimensions EndpointName AND VariantName. Out: one `metrics` row per asked period in which the endpoint existed, also
+where CloudWatch has no datapoint (value null): so what was found can be compared with what was to be expected, and
+whether nothing means zero is left to the analyzers.
 
-Only what a kind of endpoint publishes is asked (aws-facts 1.1): an asynchronous endpoint has no Invocations, a
-serverless one no instance metrics. CPU and GPU utilisation are sums over cores and GPUs: they are divided by the
-instance type's count, and not asked for a type that is not known. An endpoint's configuration tells the type only
-since it was made: utilisation before that is not asked.
+Only what a kind of endpoint publishes is asked (aws-facts 1.1): an asynchronous endpoint has no Invocations and is
+asked what it has processed, a serverless one has no instance metrics. CPU and GPU utilisation are sums over cores
+and GPUs: they are divided by the instance type's count, and not asked for a type that is not known. An endpoint's
+configuration tells the type only since it was made: utilisation before that is not asked.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ UTILISATION = (
     Asked(INSTANCES, "GPUUtilization", ("Average", "Maximum"), "percent", per="gpus"),
     Asked(INSTANCES, "GPUMemoryUtilization", ("Maximum",), "percent", per="gpus"),
 )
+QUEUED = tuple(
+    # AWS's list of what asynchronous endpoints publish spells it with three s (aws-facts 1.1): both are asked.
+    Asked(REQUESTS, name, ("Sum",), "count")
+    for name in ("InvocationsProcessed", "InvocationsProcesssed")
+)
 SEASON = (Asked(REQUESTS, "Invocations", ("Sum",), "count"),)
 
 
@@ -111,8 +116,7 @@ def _queries(task: Task, row: dict[str, Any], *, season: bool) -> Iterator[Query
     configured = datetime.fromisoformat(config["CreationTime"]) if "CreationTime" in config else row["created_at"]
     for variant in config.get("ProductionVariants", []):
         serverless = "ServerlessConfig" in variant
-        chosen = [] if asynchronous else list(SEASON if season else TRAFFIC)
-        for asked in chosen:
+        for asked in QUEUED if asynchronous else SEASON if season else TRAFFIC:
             for statistic in asked.statistics:
                 yield Query(row["name"], variant["VariantName"], asked, statistic, row["created_at"], 1.0)
         if season or serverless:

@@ -105,8 +105,8 @@ def _silence(silence: units.Silence, notion: str, currency: str, month: date) ->
     if silence.unclear:
         st.caption(
             say.in_markdown(
-                f"Of {say.money(silence.unclear, currency)} it is not known whether anybody asked: asynchronous "
-                "endpoints publish no number of requests, and hours are read from the first collection on."
+                f"Of {say.money(silence.unclear, currency)} it is not known whether anybody asked: hours are "
+                "read from the first collection on, and not every kind of endpoint publishes its requests."
             )
         )
     _download(silence.lines, f"sagekeeper-hours-without-requests-{month:%Y-%m}.csv", "silence-csv")
