@@ -135,6 +135,27 @@ def test_unit_costs_say_what_was_paid_while_nobody_asked_and_why_a_unit_costs_mo
     assert unknown["churn-old-experiment"] == "too few to say: 0 invocations"
 
 
+def test_a_shared_endpoint_is_divided_among_its_models_and_what_nobody_reserves(page) -> None:
+    test = page("costs")
+    choice(test, "View").set_value("Inside")
+    test = test.run()
+    choice(test, "Period").set_value("Last month")
+    choice(test, "Cost").set_value("billed")
+    test = test.run()
+    assert not test.exception
+    # 31 days at $75.15: 1, 2 and 1 of four accelerators.
+    table = test.dataframe[0].value
+    assert dict(zip(table["model"], table["share"].round(6), strict=True)) == {
+        "[reranker](http://evil.example)": 50.0,
+        "two-tower": 25.0,
+        "unallocated": 25.0,
+    }
+    assert round(sum(table["cost"]), 2) == 2329.65
+    assert "$582.41 of $2,329.65 for shared endpoints is unallocated" in words(test).replace("\\", "")
+    started = test.dataframe[1].value
+    assert started[["kind", "name", "jobs"]].values.tolist() == [["pipeline", "fraud-retraining", 1]]
+
+
 def test_file_shows_its_exact_totals_beside_the_lakes(page) -> None:
     test = page("costs")
     test.selectbox(key="bill").set_value("file:focus sample.csv")

@@ -25,7 +25,16 @@ from sagekeeper.core.ledger.findings import decide, record_findings, record_reco
 from sagekeeper.core.ledger.models import ActionRow, IngestedFileRow, MeasurementRow, StepRow
 from sagekeeper.core.ledger.queue import request_action
 from sagekeeper.core.ledger.runs import add_api_use, finish_source_run, start_source_run
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, FEATURE_PROFILES, MONITOR_VIOLATIONS, UNIT_COSTS
+from sagekeeper.core.tables import (
+    COSTS,
+    DAILY_COSTS,
+    FEATURE_PROFILES,
+    INVENTORY,
+    JOBS,
+    MONITOR_VIOLATIONS,
+    UNIT_COSTS,
+    Table,
+)
 from sagekeeper.core.types import (
     Alternative,
     Call,
@@ -71,6 +80,7 @@ def build(folder: Path) -> tuple[Lake, Ledger]:
     lake, ledger = Lake(folder / "lake"), open_ledger(f"sqlite:///{folder / 'ledger.db'}")
     fill_costs(lake)
     fill_units(lake)
+    fill_inside(lake)
     fill_profiles(lake)
     fill_ledger(ledger)
     ingest_small_file(lake, ledger)
@@ -143,6 +153,7 @@ def _row(day, account, region, family, kind, name, owner, attribution, amount, y
         "effective_cost": effective,
         "currency": "USD",
         "estimated": young,
+        "owner_basis": f"{kind.replace('_', ' ')} tag owner" if owner else None,
     }
 
 
@@ -151,6 +162,45 @@ def fill_costs(lake: Lake, daily: pl.DataFrame | None = None) -> None:
     daily = daily_rows() if daily is None else daily
     lake.replace(DAILY_COSTS, daily, Scope({"dataset": "cost-explorer"}))
     lake.replace(COSTS, bill_rows(daily), Scope({"x_Dataset": "cost-explorer"}))
+
+
+def fill_inside(lake: Lake) -> None:
+    """recs-gpu-large hosts two models on four accelerators, one of which nobody reserves; a pipeline runs fraud-train."""
+    place = {"account": PAYER, "region": "eu-west-1", "observed_on": AS_OF.date(), "observed_at": AS_OF, "tags": "{}"}
+    place["created_at"] = datetime(2026, 8, 1, tzinfo=UTC)
+    host = {
+        "EndpointConfig": {
+            "ProductionVariants": [{"VariantName": "main", "InstanceType": "ml.g5.12xlarge", "InitialInstanceCount": 1}]
+        }
+    }
+    stood = [place | {"kind": "endpoint", "name": "recs-gpu-large", "config": json.dumps(host)}]
+    for name, model, chips in (("retrieval", "two-tower", 1), ("reranking", "[reranker](http://evil.example)", 2)):
+        needs = {"NumberOfAcceleratorDevicesRequired": chips, "MinMemoryRequiredInMb": 1024}
+        component = {
+            "EndpointName": "recs-gpu-large",
+            "VariantName": "main",
+            "Specification": {"ModelName": model, "ComputeResourceRequirements": needs},
+            "RuntimeConfig": {"CurrentCopyCount": 1},
+        }
+        stood.append(place | {"kind": "inference_component", "name": name, "config": json.dumps(component)})
+    lake.replace(INVENTORY, _filled(stood, INVENTORY), Scope())
+    pipeline = f"arn:aws:sagemaker:us-east-1:{PAYER}:pipeline/fraud-retraining"
+    steps = {"Steps": [{"Arn": f"arn:aws:sagemaker:us-east-1:{PAYER}:training_job/fraud-train", "CacheHit": False}]}
+    run = {
+        "account": PAYER,
+        "region": "us-east-1",
+        "kind": "pipeline_execution",
+        "name": "fraud-retraining/execution/a1b2c3",
+        "arn": f"{pipeline}/execution/a1b2c3",
+        "parent_arn": pipeline,
+        "config": json.dumps(steps),
+        "month": month_start(LAST_DAY),
+    }
+    lake.replace(JOBS, _filled([run], JOBS), Scope())
+
+
+def _filled(rows: list[dict], table: Table) -> pl.DataFrame:
+    return pl.DataFrame([{name: row.get(name) for name in table.columns} for row in rows], schema=table.columns)
 
 
 def fill_units(lake: Lake) -> None:

@@ -14,6 +14,8 @@ from sagekeeper.core.tables import (
     COSTS,
     DAILY_COSTS,
     FEATURE_PROFILES,
+    INVENTORY,
+    JOBS,
     MONITOR_VIOLATIONS,
     UNIT_COSTS,
 )
@@ -25,6 +27,7 @@ from sagekeeper.reports.views import (
     bills,
     findings,
     freshness,
+    inside,
     models,
     overview,
     proposals,
@@ -140,6 +143,24 @@ def _subject_days(
     largest = by_subject(dataset, currency, basis, first, last, subject)["group"].head(7).to_list()
     here = opened().lake
     return subjects.subject_days(here, dataset, currency, basis, first, last, subject, end_of_day, largest)
+
+
+def models_inside(dataset: str, currency: str, basis: spend.Basis, first: date, last: date) -> pl.DataFrame:
+    """`inside.models_inside` as of today."""
+    return _models_inside(dataset, currency, basis, first, last, moment().end_of_day)
+
+
+@remembered(DAILY_COSTS, INVENTORY, spinner="Looking into endpoints …")
+def _models_inside(
+    dataset: str, currency: str, basis: spend.Basis, first: date, last: date, end_of_day: datetime
+) -> pl.DataFrame:
+    return inside.models_inside(opened().lake, dataset, currency, basis, first, last, end_of_day.date())
+
+
+@remembered(DAILY_COSTS, JOBS, spinner="Adding up jobs …")
+def started(dataset: str, currency: str, basis: spend.Basis, first: date, last: date) -> pl.DataFrame:
+    """`inside.started`."""
+    return inside.started(opened().lake, dataset, currency, basis, first, last)
 
 
 @remembered(UNIT_COSTS)

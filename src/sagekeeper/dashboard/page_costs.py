@@ -1,5 +1,5 @@
-"""Costs: what was spent, on what, by whom, day by day, of one bill at a time; whether it agrees with that bill; and what units
-cost (`costs_units.py`)."""
+"""Costs: what was spent, on what, by whom, day by day, of one bill at a time; whether it agrees with that bill; what units
+cost (`costs_units.py`); and what is inside a cost (`costs_inside.py`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 import streamlit as st
 
 from sagekeeper.core.clock import month_start
-from sagekeeper.dashboard import costs_agreement, costs_units, elements, look
+from sagekeeper.dashboard import costs_agreement, costs_inside, costs_units, elements, look
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.export import as_csv
@@ -33,7 +33,7 @@ GROUPS: dict[str, str] = {
     "Charge": "charge_category",
 }
 SUBJECTS = get_args(subjects.Subject)
-VIEWS = ("Spend", "Unit costs")
+VIEWS = ("Spend", "Unit costs", "Inside")
 MONTHLY_ABOVE_DAYS = 120
 MOST_ROWS = 200
 
@@ -49,12 +49,19 @@ def show() -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         bill = _bill(bills)
         months = look.unit_months(bill.dataset)
-        view = st.segmented_control("View", VIEWS, default="Spend", required=True, key="view") if months else "Spend"
+        views = [name for name in VIEWS if months or name != "Unit costs"]
+        view = st.segmented_control("View", views, default="Spend", required=True, key="view")
     if view == "Unit costs":
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             month = st.selectbox("Month", months, format_func=lambda day: f"{day:%B %Y}", key="unit-month", width=360)
             notion = _notion("effective", "unit-notion")
         costs_units.show(bill, month, notion)
+    elif view == "Inside":
+        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+            first, last = _period(bill, "inside-period")
+            basis = _notion("effective", "inside-basis")
+        currency = bill.currency if bill.stated else spend.main_currency(look.cube(bill.dataset))
+        costs_inside.show(bill, currency, basis, first, last)
     else:
         _spend(bill)
 
@@ -110,14 +117,16 @@ def _notion(default: spend.Basis, key: str) -> spend.Basis:
 
 def _choices(bill: Bill) -> tuple[date, date, str, spend.Basis]:
     with st.container(horizontal=True, gap="medium"):
-        options = PERIODS if bill.file is None else ("Whole file",)
-        period = st.segmented_control(
-            "Period", options, default=options[0], required=True, key=f"period-{bool(bill.file)}"
-        )
+        first, last = _period(bill, "period")
         basis = _notion("billed", "basis")
     group = st.segmented_control("By", list(GROUPS), default="Service", required=True, key="group")
-    first, last = _span(bill, str(period or options[0]))
     return first, last, GROUPS[str(group or "Service")], basis
+
+
+def _period(bill: Bill, key: str) -> tuple[date, date]:
+    options = PERIODS if bill.file is None else ("Whole file",)
+    period = st.segmented_control("Period", options, default=options[0], required=True, key=f"{key}-{bool(bill.file)}")
+    return _span(bill, str(period or options[0]))
 
 
 def _span(bill: Bill, period: str) -> tuple[date, date]:
@@ -194,6 +203,9 @@ def _table(table: pl.DataFrame, group: str, first: date, last: date, currency: s
             "attribution": st.column_config.TextColumn(
                 "How known",
                 help="measured: the bill names it. derived: shared by running hours. unattributed: nobody could be given it.",
+            ),
+            "owner_basis": st.column_config.TextColumn(
+                "Owner by", help="Which tag or rule named the owner, or which split of shared cost gave it to them"
             ),
         },
     )

@@ -19,12 +19,12 @@ import polars as pl
 from sagekeeper.analyzers.attribution import VERSION, attribute
 from sagekeeper.analyzers.cost_split import split
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.collector.history import inventory_states
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, JOBS
-from sagekeeper.service.facts import inventory_states
 
 UNSETTLED_DAYS = 45
 """How long jobs and inventory may still move a day's attribution; also how late AWS restates (a month's close and a bit)."""

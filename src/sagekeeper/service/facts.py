@@ -34,7 +34,6 @@ BILL_ROW_DAYS = 62
 JOB_MONTHS_DAYS = 400
 PROFILE_DAYS = 45
 DAILY_METRIC_DAYS = 400
-LIFE = ("account", "region", "kind", "name", "created_at")
 
 
 def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
@@ -74,27 +73,6 @@ def latest_inventory(lake: Lake, today: date) -> pl.DataFrame:
     seen = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
     newest = seen.group_by("account", "region").agg(pl.col("observed_on").max())
     return seen.join(newest, on=["account", "region", "observed_on"], how="semi").collect()
-
-
-def inventory_states(lake: Lake, today: date) -> pl.DataFrame:
-    """Of everything that ever stood: the first observation of each state (tags, last change) and the last of each life.
-
-    What tags a resource had on a day is then the last of its rows up to that day. Which rows those are is found without reading
-    the configurations, by far the largest column.
-    """
-    rows = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
-    life, state = pl.struct(LIFE).hash(), pl.struct("tags", "changed_at").hash()
-    looks = rows.select("observed_on", life=life, state=state).collect().sort("life", "observed_on")
-    other_life = pl.col("life") != pl.col("life").shift(-1)
-    began = (pl.col("life") != pl.col("life").shift()) | (pl.col("state") != pl.col("state").shift())
-    wanted = looks.filter(began.fill_null(True) | other_life.fill_null(True)).select("life", "observed_on")
-    return (
-        rows.with_columns(life=life)
-        .join(wanted.lazy(), on=["life", "observed_on"], how="semi")
-        .sort("observed_on")
-        .select(INVENTORY.columns.keys())
-        .collect()
-    )
 
 
 def inventory_ever(lake: Lake, today: date) -> pl.DataFrame:

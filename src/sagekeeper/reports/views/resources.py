@@ -27,7 +27,8 @@ def by_resource(
     last: date,
     scope: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """[account, region, resource_kind, resource_name, owner, cost, share, before, change, attribution], largest first.
+    """[account, region, resource_kind, resource_name, owner, cost, share, before, change, attribution, owner_basis], largest
+    first. ``owner_basis`` says which rule named the owner, or which split gave the cost to them.
 
     ``scope`` restricts to an account or an owner, as a budget does.
     """
@@ -42,6 +43,12 @@ def by_resource(
         .agg(
             cost=known(amount.filter(now)),
             before=pl.when(amount.filter(~now).is_not_null().all()).then(amount.filter(~now).sum()),
+            owner_basis=pl.coalesce("split_rule", "owner_basis")
+            .filter(now)
+            .drop_nulls()
+            .unique()
+            .sort()
+            .str.join(", "),
             attribution=pl.col("attribution").filter(now).unique().sort().str.join(", "),
             there=now.any(),
         )
@@ -59,7 +66,7 @@ def by_resource(
         )
         .with_columns(change=pl.col("cost") - pl.col("before"))
         .sort(pl.col("cost").abs(), descending=True, nulls_last=True)
-        .select(*RESOURCE, "cost", "share", "before", "change", "attribution")
+        .select(*RESOURCE, "cost", "share", "before", "change", "attribution", "owner_basis")
     )
 
 

@@ -1,0 +1,40 @@
+"""What stood and how it was tagged, over all of time: the observations that say something new.
+
+In: the lake's inventory. Out: `INVENTORY` rows. Old bills are about what is gone, or what was somebody else's then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from sagekeeper.core.lake import Lake
+from sagekeeper.core.tables import INVENTORY
+
+LIFE = ("account", "region", "kind", "name", "created_at")
+
+
+def inventory_states(lake: Lake, today: date, kinds: Sequence[str] = ()) -> pl.DataFrame:
+    """Of everything that ever stood (or of ``kinds``): the first observation of each state (tags, last change) and the last of
+    each life.
+
+    What tags a resource had on a day is then the last of its rows up to that day. Which rows those are is found without reading
+    the configurations, by far the largest column.
+    """
+    rows = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
+    if kinds:
+        rows = rows.filter(pl.col("kind").is_in(list(kinds)))
+    life, state = pl.struct(LIFE).hash(), pl.struct("tags", "changed_at").hash()
+    looks = rows.select("observed_on", life=life, state=state).collect().sort("life", "observed_on")
+    other_life = pl.col("life") != pl.col("life").shift(-1)
+    began = (pl.col("life") != pl.col("life").shift()) | (pl.col("state") != pl.col("state").shift())
+    wanted = looks.filter(began.fill_null(True) | other_life.fill_null(True)).select("life", "observed_on")
+    return (
+        rows.with_columns(life=life)
+        .join(wanted.lazy(), on=["life", "observed_on"], how="semi")
+        .sort("observed_on")
+        .select(INVENTORY.columns.keys())
+        .collect()
+    )
