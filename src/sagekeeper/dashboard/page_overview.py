@@ -69,12 +69,13 @@ def _headline(seen: Overview) -> None:
             f"Spent in {spend.month:%B}",
             spend.billed,
             spend.last_month_same_days,
-            "same days last month, before tax" if spend.before_tax else "same days last month",
+            "same days last month",
             spend.currency,
         )
         provisional = spend.provisional_share
         young = f" · {say.percent(provisional)} provisional" if provisional else ""
-        st.caption(say.in_markdown(f"Effective {say.big_money(spend.effective, spend.currency)}{young}"))
+        compared = " · compared before tax" if spend.before_tax else ""
+        st.caption(say.in_markdown(f"Effective {say.big_money(spend.effective, spend.currency)}{young}{compared}"))
     with two, st.container(border=True, height="stretch"):
         _forecast(seen)
     with three, st.container(border=True, height="stretch"):
@@ -115,15 +116,11 @@ def _forecast(seen: Overview) -> None:
         delta_color="off" if tightest is None or (tightest.expected_share or 0) < 1 else "red",
         delta_arrow="off",
     )
-    likely = (
-        f"Likely {say.money_range(forecast.low, forecast.high, currency)}"
-        if forecast
-        else "Too little of the month is known"
-    )
-    tax = forecast.tax_to_come if forecast else 0.0
-    st.caption(
-        say.in_markdown(likely + (f", {say.big_money(tax, currency)} of it tax that is added then" if tax else ""))
-    )
+    if forecast is None:
+        st.caption("Too little of the month is known")
+        return
+    tax = f" · {say.big_money(forecast.tax_to_come, currency)} tax to come" if forecast.tax_to_come else ""
+    st.caption(say.in_markdown(f"Likely {say.money_range(forecast.low, forecast.high, currency)}{tax}"))
 
 
 def _against_budget(state: BudgetState | None) -> str | None:
