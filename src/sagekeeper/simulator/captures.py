@@ -75,8 +75,9 @@ class Captures:
                     continue  # Its world has stored a baseline of its own.
                 sample = _sample(_seed(endpoint, "baseline"), BASELINE_RECORDS)
                 folder = f"baseline/{endpoint}"
-                _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)))
-                _put(here, f"{folder}/constraints.json", json.dumps(constraints()))
+                made = schedule["CreationTime"]
+                _put(here, f"{folder}/statistics.json", json.dumps(statistics(sample)), made)
+                _put(here, f"{folder}/constraints.json", json.dumps(constraints()), made)
 
         for item in self._world.stored:
             backend = s3_backends[item.account]["aws"]
@@ -335,5 +336,8 @@ def _seed(*parts: str) -> int:
     return zlib.crc32("/".join(parts).encode())
 
 
-def _put(here: Standing, key: str, text: str) -> None:
-    s3_backends[here.account]["aws"].put_object(f"ml-monitoring-{here.account}-{here.region}", key, text.encode())
+def _put(here: Standing, key: str, text: str, at: datetime | None = None) -> None:
+    bucket = f"ml-monitoring-{here.account}-{here.region}"
+    kept = s3_backends[here.account]["aws"].put_object(bucket, key, text.encode())
+    if at is not None:
+        kept.last_modified = at.replace(tzinfo=None)
