@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sagekeeper.simulator import neighbours
+from sagekeeper.simulator import neighbour_kinds
+from sagekeeper.simulator import neighbour_prices as usd
 from sagekeeper.simulator.process import start
 
 from .workplace import Workplace, cents
@@ -40,9 +41,9 @@ def test_shards_are_billed_by_the_hour_until_the_stream_is_deleted(place: Workpl
     kinesis.put_record(StreamName="clicks", Data=b"x" * 60_000, PartitionKey="a")
     kinesis.delete_stream(StreamName="clicks")
     place.running.advance(days=4)
-    bill = place.bill("stream/clicks", neighbours.KINESIS)
-    assert cents(bill["Storage-ShardHour"]) == cents((30 * 4 + 10 * 2) * neighbours.USD_A_SHARD_HOUR)
-    assert float(bill["PutRequestPayloadUnits"]) == pytest.approx(3 * neighbours.USD_A_PUT_UNIT, abs=1e-9)
+    bill = place.bill("stream/clicks", neighbour_kinds.KINESIS)
+    assert cents(bill["Storage-ShardHour"]) == cents((30 * 4 + 10 * 2) * usd.USD_A_SHARD_HOUR)
+    assert float(bill["PutRequestPayloadUnits"]) == pytest.approx(3 * usd.USD_A_PUT_UNIT, abs=1e-9)
 
 
 def test_provisioned_capacity_of_a_table_is_billed_and_writes_on_demand_are(place: Workplace) -> None:
@@ -59,11 +60,11 @@ def test_provisioned_capacity_of_a_table_is_billed_and_writes_on_demand_are(plac
     place.running.advance(hours=20)
     dynamodb.delete_table(TableName="fixed")
     place.running.advance(days=4)
-    bill = place.bill("table/fixed", neighbours.DYNAMODB)
-    assert cents(bill["WriteCapacityUnit-Hrs"]) == cents(20 * 200 * neighbours.USD_A_WRITE_UNIT_HOUR)
-    assert cents(bill["ReadCapacityUnit-Hrs"]) == cents(20 * 500 * neighbours.USD_A_READ_UNIT_HOUR)
-    free = place.bill("table/free", neighbours.DYNAMODB)
-    assert float(free["WriteRequestUnits"]) == pytest.approx(6 * neighbours.USD_A_WRITE, abs=1e-9)
+    bill = place.bill("table/fixed", neighbour_kinds.DYNAMODB)
+    assert cents(bill["WriteCapacityUnit-Hrs"]) == cents(20 * 200 * usd.USD_A_WRITE_UNIT_HOUR)
+    assert cents(bill["ReadCapacityUnit-Hrs"]) == cents(20 * 500 * usd.USD_A_READ_UNIT_HOUR)
+    free = place.bill("table/free", neighbour_kinds.DYNAMODB)
+    assert float(free["WriteRequestUnits"]) == pytest.approx(6 * usd.USD_A_WRITE, abs=1e-9)
     assert set(place.client("dynamodb").list_tables()["TableNames"]) == {"free"}
 
 
@@ -80,9 +81,9 @@ def test_an_instance_costs_nothing_while_it_is_stopped(place: Workplace) -> None
     place.running.advance(hours=2)
     ec2.terminate_instances(InstanceIds=[made])
     place.running.advance(days=4)
-    bill = place.bill(made, neighbours.EC2)
+    bill = place.bill(made, neighbour_kinds.EC2)
     assert {usage: cents(cost) for usage, cost in bill.items()} == {
-        "BoxUsage:m5.xlarge": cents(10 * neighbours.EC2_USD_PER_HOUR["m5.xlarge"])
+        "BoxUsage:m5.xlarge": cents(10 * usd.ec2_prices()["m5.xlarge"])
     }
 
 
@@ -102,9 +103,9 @@ def test_fargate_is_billed_by_processor_and_memory_of_the_tasks_wanted(place: Wo
     place.running.advance(hours=10)
     ecs.update_service(**which, desiredCount=0)
     place.running.advance(days=4)
-    bill = place.bill("service/apps/web", neighbours.ECS)
-    assert cents(bill["Fargate-vCPU-Hours:perCPU"]) == cents(10 * 3 * 2 * neighbours.USD_A_VCPU_HOUR)
-    assert cents(bill["Fargate-GB-Hours"]) == cents(10 * 3 * 8 * neighbours.USD_A_GIGABYTE_HOUR)
+    bill = place.bill("service/apps/web", neighbour_kinds.ECS)
+    assert cents(bill["Fargate-vCPU-Hours:perCPU"]) == cents(10 * 3 * 2 * usd.USD_A_VCPU_HOUR)
+    assert cents(bill["Fargate-GB-Hours"]) == cents(10 * 3 * 8 * usd.USD_A_GIGABYTE_HOUR)
     assert ecs.describe_services(cluster="apps", services=["web"])["services"][0]["desiredCount"] == 0
 
 
@@ -114,9 +115,9 @@ def test_a_glue_run_costs_its_workers_for_the_time_it_took(place: Workplace) -> 
     run = glue.start_job_run(JobName="etl", WorkerType="G.2X", NumberOfWorkers=10)["JobRunId"]
     told = glue.get_job_run(JobName="etl", RunId=run)["JobRun"]
     place.running.advance(days=4)
-    bill = place.bill(run, neighbours.GLUE)["ETL-DPU-Hour"]
+    bill = place.bill(run, neighbour_kinds.GLUE)["ETL-DPU-Hour"]
     units = told.get("MaxCapacity") or 20
-    assert cents(bill) == cents(units * told["ExecutionTime"] / 3600 * neighbours.USD_A_DPU_HOUR)
+    assert cents(bill) == cents(units * told["ExecutionTime"] / 3600 * usd.USD_A_DPU_HOUR)
     assert [job["Name"] for job in glue.get_jobs()["Jobs"]] == ["etl"]
 
 
@@ -132,7 +133,7 @@ def test_log_events_are_billed_as_they_are_ingested(place: Workplace) -> None:
     assert size >= 1_000_000
     place.running.advance(days=4)
     bill = place.bill("log-group:/app/web", "AmazonCloudWatch")
-    ingested = size / neighbours.GIGABYTE * neighbours.USD_A_LOG_GIGABYTE
+    ingested = size / neighbour_kinds.GIGABYTE * usd.USD_A_LOG_GIGABYTE
     assert float(bill["DataProcessing-Bytes"]) == pytest.approx(ingested, rel=1e-6)
 
 
@@ -168,5 +169,5 @@ def test_what_was_metered_survives_a_restart(place: Workplace, state: Path) -> N
         found = Workplace(again)
         again.advance(days=4)
         day = again.now().date() - timedelta(days=3)
-        bill = found.bill("stream/lasting", neighbours.KINESIS, day=day)
-        assert cents(bill["Storage-ShardHour"]) == cents(Decimal(240) * Decimal(str(neighbours.USD_A_SHARD_HOUR)))
+        bill = found.bill("stream/lasting", neighbour_kinds.KINESIS, day=day)
+        assert cents(bill["Storage-ShardHour"]) == cents(Decimal(240) * Decimal(str(usd.USD_A_SHARD_HOUR)))

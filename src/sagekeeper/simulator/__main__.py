@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> None:
     def show(stage: str, share: float) -> None:
         print(f"{share:4.0%} {stage}", flush=True)  # noqa: T201 (this is a command)
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # An end in order: what is in memory only is kept.
     serve(
         given.host,
         given.port,

@@ -19,6 +19,7 @@ from typing import Any
 
 import moto.core.utils
 import moto.sts.models
+from moto.core.config import default_user_config
 from moto.core.responses import BaseResponse
 from moto.iam.models import iam_backends
 from moto.moto_api._internal import mock_random
@@ -27,6 +28,7 @@ from werkzeug.test import EnvironBuilder
 
 from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.journal import Journal, resource_of
+from sagekeeper.simulator.request_counts import RULES, Asked
 
 READS = ("Describe", "List", "Get", "Search", "Query", "BatchGet", "Lookup", "Head", "Select", "Assume", "Decode")
 KEPT_HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "User-Agent", "Host")
@@ -40,25 +42,30 @@ class Borrowed:
 
     def __init__(self, application: Application, journal: Journal, clock: SimulatedClock) -> None:
         self._application, self._journal, self._clock = application, journal, clock
-        self.changed: Callable[[str, str, str, str, dict[str, Any], datetime], None] = lambda *_: None
-        """Told of every change: account, region, service, operation, parameters, time."""
+        self.told: Callable[[Asked, datetime, bool], None] = lambda *_: None
+        """Told of every request that was answered: what, when, and whether it may have changed something."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         chunked = environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked"
         body = environ["wsgi.input"].read(*() if chunked else (int(environ.get("CONTENT_LENGTH") or 0),))
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
-        _SEEN.response, begun = None, {}
+        begun: dict[str, Any] = {"status": "", "length": 0}
+        _SEEN.response = None
 
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             begun["status"] = status
+            begun["length"] = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
             return start_response(status, headers, *rest)
 
         answer = self._application(environ, begin)
         found = _SEEN.response
-        if found is not None and begun.get("status", "").startswith("2") and _changes(found):
-            self._keep(found, environ, body)
-            told = (found.current_account, found.region, found.service_name, _operation(found), _parameters(found))
-            self.changed(*told, self._clock.now())
+        if found is not None and begun["status"].startswith("2"):
+            changes = _changes(found)
+            if changes:
+                self._keep(found, environ, body)
+            if changes or found.service_name in RULES:
+                told = (found.current_account, found.region, found.service_name, _operation(found), _parameters(found))
+                self.told(Asked(*told, environ["PATH_INFO"], begun["length"]), self._clock.now(), changes)
         return answer
 
     def again(self, entry: dict[str, Any]) -> None:
@@ -74,9 +81,9 @@ class Borrowed:
         )
         _SEEN.replayed_at, _SEEN.replayed_random = datetime.fromisoformat(entry["at"]), entry["random"]
         try:
-            b"".join(self._application(made.get_environ(), lambda *_: None))
+            length = len(b"".join(self._application(made.get_environ(), lambda *_: None)))
             told = (entry["account"], entry["region"], entry["service"], entry["operation"], entry["parameters"])
-            self.changed(*told, _SEEN.replayed_at)
+            self.told(Asked(*told, entry["request"]["path"], length), _SEEN.replayed_at, True)
         finally:
             _SEEN.replayed_at = _SEEN.replayed_random = None
 
@@ -113,6 +120,7 @@ class Borrowed:
 def borrow(clock: SimulatedClock, journal: Journal) -> None:
     """Give moto the simulated time, see its requests, keep its sessions, and let what is missing say so."""
     _live_in(clock)
+    default_user_config["lambda"] = {"use_docker": False}  # No program of anybody's is run: an invocation just answers.
     _watch_requests(journal)
     _keep_sessions(clock, journal)
 

@@ -82,17 +82,16 @@ def charges(
     begin: datetime,
     end: datetime,
     step: Literal["day", "hour"] = "day",
-    wanted: Callable[[Run], bool] = lambda _: True,
-    counted: bool = True,
+    wanted: Callable[[Run | Daily], bool] = lambda _: True,
+    own: bool = True,
 ) -> pl.DataFrame:
-    """Usage in [begin, end), per day or hour, of the runs that are wanted, and of what is counted."""
+    """Usage in [begin, end), per day or hour, of the runs and counts that are wanted, and of ``own`` requests and the like."""
     found = [run for runs in (_hosting, _training, _processing, *MORE_RUNS) for run in runs(here)]
     runs = [run for run in found if wanted(run)]
     lines = _cut(runs, begin.timestamp(), end.timestamp(), HOUR if step == "hour" else DAY)
-    if counted:
-        more = [item for found_by_day in MORE_DAILY for item in found_by_day(here, begin, end)]
-        days = _days([*_requests(here, begin, end), *_surroundings(here, begin, end), *more])
-        lines = pl.concat([lines, _by_hour(days, end) if step == "hour" else days])
+    more = [item for found_by_day in MORE_DAILY for item in found_by_day(here, begin, end) if wanted(item)]
+    days = _days([*_requests(here, begin, end), *_surroundings(here, begin, end), *more] if own else more)
+    lines = pl.concat([lines, _by_hour(days, end) if step == "hour" else days])
     for change in here.price_changes:
         dearer = (pl.col("usage_type") == change.usage_type) & (pl.col("start").dt.date() >= change.since)
         lines = lines.with_columns(

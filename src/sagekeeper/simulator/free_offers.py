@@ -30,7 +30,7 @@ OFFERS = (
     Offer("AmazonCloudWatch", "CW:AlarmMonitorUsage", "", 10, "Alarms"),
     Offer("AWS Lambda", "Request", "Invoke", 1_000_000, "Requests"),
     Offer("AWS Lambda", "Lambda-GB-Second", "Invoke", 400_000, "Lambda-GB-Second"),
-    Offer("AmazonStates", "StateTransition", "", 4_000, "StateTransitions"),
+    Offer("AWS Step Functions", "StateTransition", "", 4_000, "StateTransitions"),
     Offer("Amazon DynamoDB", "TimedStorage-ByteHrs", "StandardStorage", 25, "GB-Mo"),
 )
 """aws-facts section 3.4: always free, for accounts of any age."""

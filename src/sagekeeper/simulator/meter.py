@@ -167,7 +167,7 @@ class Meter:
         """Usage by the hour, of what plans may cover or of everything else."""
         there = list(self._world.standing.values())
         found = [
-            charges(here, begin, end, "hour", lambda run: coverable(run) == covered, counted=not covered)
+            charges(here, begin, end, "hour", lambda item: coverable(item) == covered, own=not covered)
             for here in there
         ]
         return _arriving(pl.concat(found), now)

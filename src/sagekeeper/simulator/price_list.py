@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sagekeeper.core.prices import InstanceSpec, PriceBook
+from sagekeeper.simulator import neighbour_list
 
 REGIONS = {
     "us-east-1": ("USE1", "US East (N. Virginia)"),
@@ -106,7 +107,7 @@ def services() -> list[str]:
 @lru_cache(maxsize=1)
 def _catalogue() -> dict[str, list[Product]]:
     found: dict[str, list[Product]] = {}
-    for product in (*_instances(), *_serverless(), *_units()):
+    for product in (*_instances(), *_serverless(), *_units(), *_neighbours()):
         found.setdefault(product.service, []).append(product)
     return found
 
@@ -223,3 +224,15 @@ def _units() -> Iterator[Product]:
                 f"${usd:g} per {unit} of {usage} in {place}",
                 {"servicecode": service},
             )
+
+
+def _neighbours() -> Iterator[Product]:
+    """Of us-east-1 only: the other regions' prices are not at hand."""
+    region = "us-east-1"
+    place = REGIONS[region][1]
+    for row in neighbour_list.rows():
+        instance = row.attributes.get("instanceType")
+        what = f"On Demand Linux {instance} Instance Hour" if instance else f"{row.unit} of {row.usage_type}"
+        words = f"${row.usd:g} per {what} in {place}" + (" (a stand-in)" if row.stand_in else "")
+        told = {"servicecode": row.service} | row.attributes
+        yield Product(row.service, row.family, region, row.usage_type, row.operation, row.unit, row.usd, words, told)

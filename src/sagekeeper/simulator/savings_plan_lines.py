@@ -18,7 +18,7 @@ from typing import NamedTuple
 import polars as pl
 
 from sagekeeper.simulator.bill_lines import DIGITS, empty, rows
-from sagekeeper.simulator.charges import Run
+from sagekeeper.simulator.charges import Daily, Run
 from sagekeeper.simulator.commitments import COVERED, DISCOUNT, HOURS_A_YEAR, SavingsPlan
 from sagekeeper.simulator.world import World
 
@@ -75,9 +75,10 @@ def in_force(plans: list[Owned], begin: datetime, end: datetime) -> list[Owned]:
     return [item for item in plans if item.first < end and item.until > begin]
 
 
-def coverable(run: Run) -> bool:
-    """Whether plans of any type may cover this usage: what has to be known by the hour. They cover nothing counted."""
-    return not run.spot and any(_covers(kind, run.service, run.usage_type) for kind in FEES)
+def coverable(item: Run | Daily) -> bool:
+    """Whether plans of any type may cover this usage: what has to be known by the hour."""
+    spot = isinstance(item, Run) and item.spot
+    return not spot and any(_covers(kind, item.service, item.usage_type) for kind in FEES)
 
 
 def eligible(kind: str) -> pl.Expr:

@@ -19,6 +19,17 @@ from sagekeeper.simulator.price_list import Product
 
 AWS_TYPE: dict[PlanType, str] = {"MachineLearning": "SageMaker", "Compute": "Compute"}
 PRODUCTS: dict[PlanType, list[str]] = {"MachineLearning": ["SageMaker"], "Compute": ["EC2", "Fargate", "Lambda"]}
+COMPUTE = {
+    "AmazonEC2": ("EC2", "BoxUsage:"),
+    "AmazonECS": ("Fargate", "Fargate-"),
+    "AWSLambda": ("Lambda", "Lambda-GB-Second"),
+}
+"""What a Compute plan covers: service code -> product type, and how its usage types begin."""
+RATE_UNITS = {
+    "Fargate-GB-Hours": "GB-Hours",
+    "Fargate-ARM-GB-Hours": "GB-Hours",
+    "Lambda-GB-Second": "Lambda-GB-Second",
+}
 MOST = 1000
 
 
@@ -127,11 +138,18 @@ def _chosen(wanted: dict[str, Any], item: Offering, *, plan_types: str, payments
 
 def covered(kind: PlanType) -> Iterator[Product]:
     """The products that plans of a type cover."""
-    return (item for item in price_list.products("AmazonSageMaker") if covers(kind, item.usage_type))
+    if kind == "MachineLearning":
+        return (item for item in price_list.products("AmazonSageMaker") if covers(kind, item.usage_type))
+    return (
+        item
+        for code, (_, begins) in COMPUTE.items()
+        for item in price_list.products(code)
+        if item.usage_type.startswith(begins)
+    )
 
 
 def _is_wanted(product: Product, wanted: dict[str, Any]) -> bool:
-    given = (("products", "SageMaker"), ("serviceCodes", product.service), ("usageTypes", product.usage_type))
+    given = (("products", type_of(product)), ("serviceCodes", product.service), ("usageTypes", product.usage_type))
     if not all(value in wanted[key] for key, value in given if wanted.get(key)):
         return False
     if wanted.get("operations") and product.operation not in wanted["operations"]:
@@ -141,30 +159,40 @@ def _is_wanted(product: Product, wanted: dict[str, Any]) -> bool:
 
 def property_of(product: Product, name: str) -> str:
     """A product's value for one of the API's filters."""
-    kind = product.attributes["instanceName"]
+    kind = instance_of(product)
     return {
         "region": product.region,
         "instanceType": kind,
-        "instanceFamily": kind.split(".")[1],
-        "productType": "SageMaker",
+        "instanceFamily": kind.removeprefix("ml.").partition(".")[0],
+        "productType": type_of(product),
         "serviceCode": product.service,
         "usageType": product.usage_type,
         "operation": product.operation,
     }.get(name, "")
 
 
+def type_of(product: Product) -> str:
+    """The API's product type."""
+    return COMPUTE.get(product.service, ("SageMaker", ""))[0]
+
+
+def instance_of(product: Product) -> str:
+    """The instance type; "" of what is none."""
+    return product.attributes.get("instanceName") or product.attributes.get("instanceType", "")
+
+
 def rate_row(product: Product, usd: float) -> dict[str, Any]:
     """A product and what it costs under a plan."""
     return {
         "rate": f"{usd:g}",
-        "unit": "Hrs",
-        "productType": "SageMaker",
+        "unit": RATE_UNITS.get(product.usage_type, RATE_UNITS.get(product.unit, "Hrs")),
+        "productType": type_of(product),
         "serviceCode": product.service,
         "usageType": product.usage_type,
         "operation": product.operation,
         "properties": [
             {"name": "region", "value": product.region},
-            {"name": "instanceType", "value": product.attributes["instanceName"]},
+            *([{"name": "instanceType", "value": instance_of(product)}] if instance_of(product) else []),
         ],
     }
 

@@ -27,6 +27,7 @@ from sagekeeper.simulator import (
     feature_records,
     hosting_metrics,
     job_metrics,
+    looked_at,
     loopback,
     members,
     monitor_runs,
@@ -43,6 +44,7 @@ from sagekeeper.simulator.commercial_control import set_terms
 from sagekeeper.simulator.control import Control
 from sagekeeper.simulator.cost_explorer_lines import ledger
 from sagekeeper.simulator.cost_explorer_opt_in import opt_in
+from sagekeeper.simulator.ecs_strategies import keep_strategy
 from sagekeeper.simulator.hosting_control import set_hosting
 from sagekeeper.simulator.journal import Journal
 from sagekeeper.simulator.meter import Meter
@@ -52,6 +54,7 @@ from sagekeeper.simulator.metric_put_quick import quick
 from sagekeeper.simulator.operations import Ask, House, Refused, checked, install, service_model
 from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
+from sagekeeper.simulator.request_counts import ONLY_COUNTED, Asked, RequestCounts
 from sagekeeper.simulator.served import SERVICES
 from sagekeeper.simulator.throttling import Throttle
 from sagekeeper.simulator.unknown_operations import Complete
@@ -92,6 +95,7 @@ class Simulation:
         self.clock = SimulatedClock(state / "clock.json", self._origin["now"], speed, *done)
         self._metrics = MetricLog(state / "metrics.bin")
         self.house = House(self.world, self.clock, Meter(self.world), self.journal, self._metrics)
+        self._counts = RequestCounts(self.world)
         self._outbox = state / "outbox"
         self._captures = Captures(self.world, self._origin["now"])
         self._throttle = throttle = Throttle()
@@ -146,7 +150,7 @@ class Simulation:
 
     def _settle(self) -> None:
         bill_everything()
-        self._aws.changed = self._changed
+        self._aws.told = self._told
         if feature_charges.SOURCE not in world_metrics.SOURCES:
             world_metrics.SOURCES.append(feature_charges.SOURCE)
         world_of(self._origin["scale"])(self.world, self._origin["now"], self._origin["seed"])
@@ -168,9 +172,18 @@ class Simulation:
             SOURCES.append(job_metrics.SOURCE)
         self._captures.baselines()
 
-    def _changed(self, account: str, region: str, *told: Any) -> None:
-        with self.world.lock:
-            neighbours.observe(self.world.at(account, region), *told)
+    def _told(self, asked: Asked, at: datetime, changes: bool) -> None:
+        """A request was answered: what it costs, and what stands after it."""
+        self._counts.count(asked, at, keep=not changes)
+        if changes and asked.operation not in ONLY_COUNTED.get(asked.service, ()):
+            with self.world.lock:
+                keep_strategy(asked)
+                neighbours.observe(self.world.at(asked.account, asked.region), asked.service, at)
+
+    def keep(self) -> None:
+        """Write down what is only in memory: the time, and what was read."""
+        self.clock.keep()
+        self._counts.keep(self.journal, self.clock.now())
 
     def _replay(self) -> None:
         handlers = {(service, name): handler for _, service, found, _ in SERVICES for name, handler in found.items()}
@@ -192,6 +205,8 @@ class Simulation:
                     ask.here.version += 1
                 elif entry["sort"] == "request":
                     self._aws.again(entry)
+                elif entry["sort"] == "counted":
+                    self._counts.again(entry)
                 elif entry["sort"] == "session":
                     restore_session(entry)
                 elif entry["sort"] == "incident":
@@ -220,6 +235,7 @@ class Simulation:
             self.world.until(now)
             if hour != self._hour:
                 self._captures.bring_up_to(now)
+                looked_at.look(self.world, now)
                 self._hour = hour
             monitor_runs.bring_up_to(self.world, now)
             # Bills come last: they hold what all of the above has done by then.
@@ -247,12 +263,11 @@ def serve(
     stop = threading.Event()
     try:
         while not stop.wait(5):
-            simulation.clock.keep()
+            simulation.keep()
     except KeyboardInterrupt:
         pass
     finally:
-        simulation.clock.keep()
-        server.shutdown()
+        simulation.keep()
 
 
 def _origin(state: Path, now: datetime, seed: int, scale: str, data: Path | None) -> dict[str, Any]:
