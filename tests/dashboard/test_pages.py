@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
+import polars as pl
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import open_ledger
+from sagekeeper.core.tables import ESTIMATES
 
 pytestmark = pytest.mark.integration
 
@@ -260,3 +264,29 @@ def test_lifecycle_switched_off_leaves_no_button(page, monkeypatch) -> None:
     test = page("recommendations")
     assert not {"plan", "apply"} & {item.key for item in test.button}
     assert "switched off" in words(test)
+
+
+def test_what_is_used_and_not_billed_yet_is_said_beside_the_bill_and_never_as_part_of_it(page, sample, house) -> None:
+    today = {
+        "day": sample.AS_OF.date(),
+        "usage_family": "hosting",
+        "usage_type": "Host:ml.m5.xlarge",
+        "currency": "USD",
+    }
+    today |= {
+        "cost": 31.0,
+        "upto": sample.AS_OF,
+        "observed_at": sample.AS_OF,
+        "rate_basis": "bundled price of 2026-11-23",
+    }
+    rows = pl.DataFrame([dict.fromkeys(ESTIMATES.columns) | today], schema=ESTIMATES.columns)
+    Lake(house / "lake").replace(ESTIMATES, rows, Scope())
+    said = words(page("overview"))
+    assert f"Spent in November ${sample.month_total(sample.LAST_DAY):,.0f}" in said
+    assert r"\+ \$31\.00 used, not billed yet \(estimate, not yet held against a bill\)" in said
+    costs = page("costs")
+    assert not costs.exception
+    assert r"\$31\.00 more are used and not billed yet \(up to 20 Nov 08:00 UTC, effective cost\)" in words(costs)
+    assert r"100 % at bundled price of 2026\-11\-23" in words(costs)
+    days = json.loads(costs.get("plotly_chart")[0].proto.spec)["data"]
+    assert "used, not billed yet (estimate)" in {trace["name"] for trace in days}

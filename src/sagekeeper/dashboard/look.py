@@ -13,6 +13,7 @@ from sagekeeper.core.tables import (
     BILL_VERSIONS,
     COSTS,
     DAILY_COSTS,
+    ESTIMATES,
     FEATURE_PROFILES,
     INVENTORY,
     JOBS,
@@ -25,6 +26,7 @@ from sagekeeper.dashboard.remembered import remembered
 from sagekeeper.reports.views import (
     activity,
     bills,
+    estimates,
     findings,
     freshness,
     inside,
@@ -65,6 +67,16 @@ def _first_page(hour: datetime) -> overview.Overview:
 def all_bills() -> list[bills.Bill]:
     """`bills.bills`."""
     return bills.bills(opened().lake, opened().ledger)
+
+
+def estimated() -> estimates.Estimated:
+    """`estimates.estimated` as of the full hour."""
+    return _estimated(moment().hour)
+
+
+@remembered(COSTS, ESTIMATES, spinner="Adding up what is not billed yet …")
+def _estimated(hour: datetime) -> estimates.Estimated:
+    return estimates.estimated(opened().lake, hour)
 
 
 @remembered(COSTS, DAILY_COSTS, spinner="Comparing with the bill …")

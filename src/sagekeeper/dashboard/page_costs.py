@@ -10,7 +10,7 @@ import polars as pl
 import streamlit as st
 
 from sagekeeper.core.clock import month_start
-from sagekeeper.dashboard import costs_agreement, costs_inside, costs_units, elements, look
+from sagekeeper.dashboard import costs_agreement, costs_estimate, costs_inside, costs_units, elements, look
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.export import as_csv
@@ -87,12 +87,15 @@ def _spend(bill: Bill) -> None:
         days = spend.grouped(spend.between(own, first, last), group, basis)
         table = spend.by_group(own, group, basis, first, last)  # type: ignore[arg-type]
     monthly = (last - first).days > MONTHLY_ABOVE_DAYS
+    estimate = costs_estimate.of(bill, currency)
+    drawn, upto = costs_estimate.added(estimate, bill, days, basis, last)
     figure = charts.spend_by_day(
-        spend.coarse(days, "1mo" if monthly else "1d"), currency, basis.capitalize(), first, last, monthly
+        spend.coarse(drawn, "1mo" if monthly else "1d"), currency, basis.capitalize(), first, upto, monthly
     )
     elements.chart(figure, "spend", f"{basis} cost per {'month' if monthly else 'day'} by {group}, {first} to {last}")
     _notes(own, days, first, last, basis, currency)
     _table(table, group, first, last, currency)
+    costs_estimate.show(estimate)
     costs_agreement.show(bill)
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import streamlit as st
 
 from sagekeeper.core.clock import next_month
-from sagekeeper.dashboard import elements, look
+from sagekeeper.dashboard import costs_estimate, elements, look
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
@@ -76,6 +76,9 @@ def _headline(seen: Overview) -> None:
         young = f" · {say.percent(provisional)} provisional" if provisional else ""
         compared = " · compared before tax" if spend.before_tax else ""
         st.caption(say.in_markdown(f"Effective {say.big_money(spend.effective, spend.currency)}{young}{compared}"))
+        lacking = costs_estimate.short(look.estimated(), spend.currency, spend.month)
+        if lacking:
+            st.caption(say.in_markdown(lacking))
     with two, st.container(border=True, height="stretch"):
         _forecast(seen)
     with three, st.container(border=True, height="stretch"):
@@ -158,6 +161,7 @@ def _month(seen: Overview) -> None:
     whole = next((item for item in seen.budgets if item.scope == "all accounts"), None)
     budget = float(whole.amount) if whole and whole.currency == seen.spend.currency else None
     figure = charts.month_so_far(seen.month_days, seen.forecast, budget, seen.spend.currency, seen.spend.month)
+    figure = costs_estimate.on_month(figure, seen.month_days, seen.spend.currency, seen.spend.month)
     last = next_month(seen.spend.month) - timedelta(days=1)
     elements.chart(figure, "month", f"Cumulated spend from {seen.spend.month} with the expected end on {last}")
     _budgets(seen.budgets)

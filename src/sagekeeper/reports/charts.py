@@ -19,11 +19,11 @@ from sagekeeper.analyzers.forecast import Forecast
 from sagekeeper.core.clock import next_month
 from sagekeeper.core.types import Series
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.spend import OTHERS, REST, UNATTRIBUTED
+from sagekeeper.reports.views.spend import NOT_BILLED, OTHERS, REST, UNATTRIBUTED
 
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#1A7DBB", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 YELLOW, GREY, PALE = "#C8B400", "#8A8F98", "#B8BDC6"
-PALES = {OTHERS: PALE, REST: "#DDE0E5", UNATTRIBUTED: GREY}
+PALES = {OTHERS: PALE, REST: "#DDE0E5", UNATTRIBUTED: GREY, NOT_BILLED: "#F0C870"}
 """What is no single thing is no colour, and lies on top."""
 PALETTE = (BLUE, ORANGE, GREEN, SKY, PINK, RED, YELLOW)
 GRID = "rgba(128,128,128,0.18)"
@@ -59,7 +59,7 @@ def spend_by_day(
     grid = pl.DataFrame({"day": pl.date_range(first.replace(day=1) if monthly else first, last, every, eager=True)})
     figure = go.Figure()
     order = _order(rows)
-    colours = dict(zip([name for name in order if name not in (OTHERS, REST, UNATTRIBUTED)], PALETTE * 3, strict=False))
+    colours = dict(zip([name for name in order if name not in PALES], PALETTE * 3, strict=False))
     for name in order:
         own = grid.join(rows.filter(pl.col("group") == name), on="day", how="left")
         hatched = own["provisional"].fill_null(value=False).to_list()

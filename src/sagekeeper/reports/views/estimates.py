@@ -25,9 +25,9 @@ ON_THE_BILL = ("x_Dataset", "x_ChargeDate", "ServiceName", "x_UsageType", "Charg
 
 @dataclass(frozen=True)
 class Estimated:
-    """``lacking``: [day, usage_family, currency, estimated, billed, lacking, upto, unknown]; ``days`` and ``families``: estimate
-    against bill; ``left_out``: [what, cost] of the compared days' bill that no estimate is made for; ``bases``: [rate_basis,
-    cost] of the open days; ``unpriced``: [usage_type, why] of those days."""
+    """``lacking``: [day, usage_family, currency, estimated, billed, lacking, upto, unknown]. ``days`` and ``families``: estimate
+    against bill (families: of days estimated in time). ``left_out``: [what, cost] of the compared days' bill that no estimate
+    is made for. ``bases``: [rate_basis, cost] of the open days; ``unpriced``: [usage_type, why] of those days."""
 
     currency: str
     upto: datetime | None
@@ -66,7 +66,7 @@ def estimated(lake: Lake, as_of: datetime) -> Estimated:
         upto=reached if isinstance(reached, datetime) else None,
         lacking=lacks,
         days=estimate_error.by_day(rows),
-        families=estimate_error.by_family(rows),
+        families=estimate_error.by_family(rows.filter(~pl.col("afterwards"))),
         accuracy=estimate_error.accuracy(rows, bill, as_of),
         left_out=_left_out(bill.filter(pl.col("x_ChargeDate").is_in(compared_days)), currency),
         bases=young.group_by("rate_basis").agg(pl.col("cost").sum()).filter(pl.col("cost") > 0).sort("rate_basis"),

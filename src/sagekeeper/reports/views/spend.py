@@ -24,6 +24,7 @@ OTHERS = "all others"
 TAX = "Tax"
 """The charge category that AWS adds when a month closes, dated back to its first day."""
 REST = "everything else"
+NOT_BILLED = "used, not billed yet (estimate)"
 PROVISIONAL_FOR = timedelta(hours=48)
 
 Basis = CostNotion

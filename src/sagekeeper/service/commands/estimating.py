@@ -64,7 +64,11 @@ def _show(out: Output, seen: Estimated) -> None:
     out.table(f"Not billed yet, effective cost, {seen.currency}", columns, rows)
     for title, frame, name in (("day", seen.days, "day"), ("use", seen.families, "usage_family")):
         compared = [
-            (str(row[name]), *_amounts(row, "estimated", "billed", "error"), _percent(row["relative"]))
+            (
+                f"{row[name]}{' (told afterwards)' if row['afterwards'] else ''}",
+                *_amounts(row, "estimated", "billed", "error"),
+                _percent(row["relative"]),
+            )
             for row in frame.iter_rows(named=True)
         ]
         if compared:
