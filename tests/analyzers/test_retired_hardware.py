@@ -31,8 +31,12 @@ def test_an_endpoint_on_inf1_is_to_be_moved_before_aws_names_a_day(rows: SimpleN
     endpoint = rows.endpoint("sentiment", "ml.inf1.xlarge", count=2, tags={"owner": "emil"})
     finding = only(rows.facts(inventory=[endpoint]))
     assert (finding.subject.kind, finding.subject.name, finding.owner) == ("endpoint", "sentiment", "emil")
-    assert finding.title == "sentiment is served on ml.inf1.xlarge: move it to ml.inf2.xlarge"
-    assert "named no day" in finding.explanation and figure(finding, "To have moved by") is None
+    assert finding.title == "sentiment is served on ml.inf1.xlarge, which AWS's Neuron SDK no longer supports"
+    assert finding.explanation.endswith(
+        "AWS has named no day to have moved by; before it does, move it to ml.inf2.xlarge, ml.g4dn.xlarge or "
+        "ml.c7g.xlarge, whichever costs least per prediction or hour of work."
+    )
+    assert figure(finding, "To have moved by") is None
     assert figure(finding, "Instances") == 2
     assert (figure(finding, "ml.inf1.xlarge costs"), figure(finding, "ml.inf2.xlarge costs")) == (0.297, 0.99)
     # Two instances at 0.297 USD an hour and 730 hours: no bill yet.
@@ -48,9 +52,11 @@ def test_training_jobs_on_p3_are_one_finding_for_their_family_and_overdue(rows: 
     ]
     finding = only(rows.facts(jobs=jobs))
     assert (finding.subject.kind, finding.subject.name) == ("training_family", "sentiment-train")
-    assert finding.title == "sentiment-train trains on ml.p3.2xlarge: move it to ml.g6.2xlarge"
+    assert finding.title == "sentiment-train trains on ml.p3.2xlarge, which AWS has retired"
     assert "20 December 2025, which has passed" in finding.explanation
     assert (figure(finding, "Runs"), figure(finding, "Billed"), figure(finding, "Last run")) == (3, 4.5, "2026-11-17")
+    # 4.5 hours at 3.825 USD.
+    assert figure(finding, "Cost") == pytest.approx(17.21)
 
 
 def test_transform_jobs_are_a_family_of_their_own(rows: SimpleNamespace) -> None:
@@ -75,7 +81,8 @@ def test_billed_hours_are_unknown_where_one_run_is_still_under_way(rows: SimpleN
         rows.job("train-1", "ml.p3.2xlarge", yesterday, 60),
         rows.job("train-2", "ml.p3.2xlarge", yesterday, 60, billable_seconds=None, status="InProgress"),
     ]
-    assert figure(only(rows.facts(jobs=jobs)), "Billed") is None
+    finding = only(rows.facts(jobs=jobs))
+    assert (figure(finding, "Billed"), figure(finding, "Cost")) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,8 @@ from sagekeeper.simulator.server import DEFAULT_NOW, Simulation
 from sagekeeper.simulator.worlds.seedling_data import COLUMNS, FEATURES, LABEL, keep, material
 from sagekeeper.simulator.worlds.seedling_pipeline import split, table
 
-from .hosted import IMAGE, ROLE, Hosted
+from .hosted import IMAGE
+from .workplace import ROLE, Workplace
 
 xgboost = pytest.importorskip("xgboost", reason="the extra seedling is not installed: no model can be trained")
 HOUSES, SENTIMENT, WORKSHOP = "house-price-xgboost", "sentiment-inf1", "house-price-workshop"
@@ -42,8 +42,7 @@ PIPELINE, BUCKET, MONITORING = (
 SEED = 7
 
 
-@dataclass
-class Seedling(Hosted):
+class Seedling(Workplace):
     """The account, as boto3 sees it."""
 
     def __init__(self, running: Any) -> None:
@@ -271,6 +270,45 @@ def test_sentiment_was_trained_on_p3_compiled_for_inf1_and_really_answers(place:
     right = np.mean([(item["label"] == "POSITIVE") == bool(row["label"]) for item, row in zip(said, rows, strict=True)])
     # Always POSITIVE would be right in 69 of a hundred tweets.
     assert right > 0.75 and right == pytest.approx(metrics(job)["eval:accuracy"], abs=0.06)
+
+
+@pytest.mark.integration
+def test_all_that_the_world_holds_has_the_shape_of_aws(place: Seedling) -> None:
+    known: dict[str, list[str]] = {}
+    for listing, key, name in (
+        ("ListEndpoints", "Endpoints", "EndpointName"),
+        ("ListEndpointConfigs", "EndpointConfigs", "EndpointConfigName"),
+        ("ListModels", "Models", "ModelName"),
+        ("ListTrainingJobs", "TrainingJobSummaries", "TrainingJobName"),
+        ("ListProcessingJobs", "ProcessingJobSummaries", "ProcessingJobName"),
+        ("ListCompilationJobs", "CompilationJobSummaries", "CompilationJobName"),
+        ("ListMonitoringSchedules", "MonitoringScheduleSummaries", "MonitoringScheduleName"),
+        ("ListPipelines", "PipelineSummaries", "PipelineName"),
+        ("ListModelPackageGroups", "ModelPackageGroupSummaryList", "ModelPackageGroupName"),
+    ):
+        found = place.ask(listing, MaxResults=100)[key]
+        noun = listing.removeprefix("List").removesuffix("s")
+        known[noun] = [item[name] for item in found]
+        for item in found[:20]:
+            place.ask(f"Describe{noun}", **{name: item[name]})
+    assert {noun: len(names) for noun, names in known.items() if noun not in ("ProcessingJob", "Model")} == {
+        "Endpoint": 5,
+        "EndpointConfig": 9,
+        "TrainingJob": 15,
+        "CompilationJob": 2,
+        "MonitoringSchedule": 2,
+        "Pipeline": 1,
+        "ModelPackageGroup": 1,
+    }
+    for kind in ("Data", "Model"):
+        definition = f"{HOUSES}-{kind.lower()}-quality-definition"
+        place.ask(f"Describe{kind}QualityJobDefinition", JobDefinitionName=definition)
+    for run in place.executions():
+        place.ask("DescribePipelineExecution", PipelineExecutionArn=run["PipelineExecutionArn"])
+        place.ask("ListPipelineExecutionSteps", PipelineExecutionArn=run["PipelineExecutionArn"])
+    group = place.ask("ListModelPackages", ModelPackageGroupName="house-price")
+    for package in group["ModelPackageSummaryList"]:
+        place.ask("DescribeModelPackage", ModelPackageName=package["ModelPackageArn"])
 
 
 @pytest.mark.integration

@@ -29,6 +29,7 @@ class Retirement:
     """What AWS said about a family of instance types. ``by`` is the day to have moved by, None where none was named."""
 
     said: str
+    briefly: str
     source: str
     by: date | None
     severity: Severity
@@ -39,7 +40,8 @@ class Retirement:
 RETIRED = {
     "p2": Retirement(
         "AWS has retired P2 instances",
-        "AWS lists ml.p2 in its enums only; treated as retired with P3 (aws-facts 0, read November 2026)",
+        "which AWS has retired",
+        "the generation before P3, in SageMaker's enums only; no notice of AWS's is known to us",
         None,
         "high",
         {
@@ -50,7 +52,8 @@ RETIRED = {
     ),
     "p3": Retirement(
         "AWS has retired P3 instances",
-        "AWS notices asked to migrate by about 20 December 2025; P3 is no longer listed by EC2 (aws-facts 0)",
+        "which AWS has retired",
+        "AWS's notices to customers: by about that day; EC2 lists P3 no more since mid-2026",
         date(2025, 12, 20),
         "high",
         {
@@ -61,7 +64,8 @@ RETIRED = {
     ),
     "inf1": Retirement(
         "AWS's Neuron SDK no longer supports Inf1 since version 2.31",
-        "Neuron SDK 2.31 documentation; the last Inf1 containers are of PyTorch 1.9 and Python 3.7 (aws-facts 0)",
+        "which AWS's Neuron SDK no longer supports",
+        "Neuron SDK 2.31 documentation; the last Inf1 containers are of PyTorch 1.9",
         None,
         "medium",
         {
@@ -193,12 +197,9 @@ def _finding(facts: Facts, settings: Settings, row: dict[str, Any], cost: Monthl
         name=row["name"],
         arn=row["arn"] or "",
     )
-    successors = _priced(facts.prices, about.successors.get(row["size"], ()), kind, row["region"])
-    best = successors[0][0] if successors else "a successor"
-    due = "AWS has named no day to have moved by: move before it does"
-    if about.by is not None:
-        passed = about.by < facts.as_of.date()
-        due = f"AWS asked to have moved by {about.by:%-d %B %Y}" + (", which has passed: move now" if passed else "")
+    names = about.successors.get(row["size"], ())
+    own = _price(facts.prices, row["machine"], kind, row["region"])
+    prices = [(row["machine"], own), *((name, _price(facts.prices, name, kind, row["region"])) for name in names)]
     return Finding(
         fingerprint=fingerprint(
             "retired_hardware", subject.account, subject.region, kind, subject.name, row["machine"]
@@ -206,8 +207,11 @@ def _finding(facts: Facts, settings: Settings, row: dict[str, Any], cost: Monthl
         kind="retired_hardware",
         subject=subject,
         severity=about.severity,
-        title=f"{subject.name} {VERBS[kind]} {row['machine']}: move it to {best}",
-        explanation=f"{about.said}, and {subject.name} {VERBS[kind]} {row['machine']}. {due}.",
+        title=f"{subject.name} {VERBS[kind]} {row['machine']}, {about.briefly}",
+        explanation=(
+            f"{about.said}, and {subject.name} {VERBS[kind]} {row['machine']}. {_due(about, facts)} to "
+            f"{_either(names)}, whichever costs least per {'run' if is_job else 'prediction or hour of work'}."
+        ),
         first_seen=facts.as_of,
         last_seen=facts.as_of,
         certainty="measured",
@@ -223,20 +227,17 @@ def _finding(facts: Facts, settings: Settings, row: dict[str, Any], cost: Monthl
                     period="" if is_job else "now",
                     basis="SageMaker",
                 ),
-                *(_of_jobs(settings, row) if is_job else _of_cost(cost)),
+                *(_of_jobs(settings, row, own) if is_job else _of_cost(cost)),
                 Figure(label="To have moved by", value=str(about.by) if about.by else None, basis=about.source),
                 *(
                     Figure(
-                        label=label,
+                        label=f"{name} costs",
                         value=price.usd if price else None,
                         unit="USD per instance-hour",
                         period="list price",
                         basis=f"{price.source}, {price.as_of}" if price else "not in the price book",
                     )
-                    for label, price in [
-                        (f"{row['machine']} costs", _price(facts.prices, row["machine"], kind, row["region"])),
-                        *((f"{name} costs", price) for name, price in successors),
-                    ]
+                    for name, price in prices
                 ),
             ]
         ),
@@ -245,13 +246,28 @@ def _finding(facts: Facts, settings: Settings, row: dict[str, Any], cost: Monthl
     )
 
 
-def _of_jobs(settings: Settings, row: dict[str, Any]) -> list[Figure]:
+def _due(about: Retirement, facts: Facts) -> str:
+    if about.by is None:
+        return "AWS has named no day to have moved by; before it does, move it"
+    asked = f"AWS asked to have moved by {about.by:%-d %B %Y}"
+    return f"{asked}, which has passed: move it now" if about.by < facts.as_of.date() else f"{asked}: move it"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    if len(names) < 2:
+        return names[0] if names else "a type that is not retired"
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _of_jobs(settings: Settings, row: dict[str, Any], price: Price | None) -> list[Figure]:
     period = f"last {settings.window_days} days"
     hours = None if row["hours"] is None else round(row["hours"], 1)
+    cost = None if row["hours"] is None or price is None else round(row["hours"] * price.usd, 2)
     return [
         Figure(label="Runs", value=float(row["runs"]), unit="count", period=period, basis="SageMaker"),
         Figure(label="Last run", value=f"{row['last']:%Y-%m-%d}", period=period, basis="SageMaker"),
         Figure(label="Billed", value=hours, unit="instance-hours", period=period, basis="billable seconds x instances"),
+        Figure(label="Cost", value=cost, unit="USD", period=period, basis="billed hours at list price"),
     ]
 
 
@@ -262,10 +278,6 @@ def _of_cost(cost: MonthlyCost | None) -> list[Figure]:
     unit = f"{cost.currency} per month of 730 hours"
     basis = f"{cost.basis} cost, {cost.certainty}"
     return [Figure(label="Cost now", value=round(cost.per_month, 2), unit=unit, period=period, basis=basis)]
-
-
-def _priced(book: PriceBook, names: tuple[str, ...], kind: str, region: str) -> list[tuple[str, Price | None]]:
-    return [(name, _price(book, name, kind, region)) for name in names]
 
 
 def _price(book: PriceBook, machine: str, kind: str, region: str) -> Price | None:

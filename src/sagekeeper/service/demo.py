@@ -45,8 +45,10 @@ FIRST_STAGES = ("collect", "collect-costs", "analyze", "recommend", "measure")
 TOLD_STAGES = ("budget-alerts", "digest")
 
 
-def run_demo(folder: Path, scale: str, port: int, simulator_port: int, stop: threading.Event, out: Output) -> None:
-    """Run the demo until ``stop`` is set. Leaves no process behind, whatever happens."""
+def run_demo(
+    folder: Path, world: list[str], port: int, simulator_port: int, stop: threading.Event, out: Output
+) -> None:
+    """Run the demo until ``stop`` is set. Leaves no process behind, whatever happens. ``world``: options of the account."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -58,7 +60,7 @@ def run_demo(folder: Path, scale: str, port: int, simulator_port: int, stop: thr
         write_settings(folder, simulator_url, dashboard_url, budgets)
         if budgets:  # a second start: the dashboard has what it shows, and starts beside the simulated account
             _start_dashboard(children, dashboard_url, environment)
-        _start_simulator(children, folder, simulator_url, scale, environment, stop, out)
+        _start_simulator(children, folder, simulator_url, world, environment, stop, out)
         os.environ.clear()
         os.environ.update(environment)
         if not stop.is_set():
@@ -82,14 +84,14 @@ def _start_simulator(
     children: Children,
     folder: Path,
     url: str,
-    scale: str,
+    world: list[str],
     environment: dict[str, str],
     stop: threading.Event,
     out: Output,
 ) -> None:
     port = url.rsplit(":", 1)[1]
     arguments = ["simulate", "serve", "--host", "127.0.0.1", "--port", port, "--state", str(folder / "simulator")]
-    child = children.start("simulator", [*arguments, "--scale", scale], environment)
+    child = children.start("simulator", [*arguments, *world], environment)
     (folder / STATE_FILE).write_text(json.dumps({"url": url, "pid": child.process.pid}))
     account = Simulator(url)
     with out.progress("simulated account") as progress:

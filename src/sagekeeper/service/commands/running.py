@@ -101,6 +101,9 @@ def demo(
     scale: Annotated[str, typer.Option(help="which world: demo, small, seedling, temptation")] = "demo",
     port: Annotated[int, typer.Option(help="of the dashboard; the next free one if taken")] = 8501,
     simulator_port: Annotated[int, typer.Option(help="of the simulated account; the next free one if taken")] = 5600,
+    data: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="folder of real data for the world seedling")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show everything on a simulated AWS account: collect, analyse, recommend, dashboard. Until Ctrl-C."""
@@ -110,7 +113,8 @@ def demo(
     if scale not in WORLDS:
         raise BadInput(f"--scale is one of {', '.join(WORLDS)}, not {scale}.")
     with stopped_by_signals() as stop:
-        run_demo(folder, scale, port, simulator_port, stop, Output(as_json))
+        world = ["--scale", scale, *(("--data", str(data.resolve())) if data else ())]
+        run_demo(folder, world, port, simulator_port, stop, Output(as_json))
 
 
 def status(as_json: JsonOption = False) -> None:
