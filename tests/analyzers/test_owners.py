@@ -112,6 +112,22 @@ def test_the_owner_is_the_one_that_the_tags_named_on_that_day_also_of_what_is_go
     assert told(rows, inventory, rows.arn("endpoint", "e"), OwnerRules(), day=day)["owner"] == owner
 
 
+def test_all_days_of_a_month_asked_at_once_are_as_each_asked_alone(rows: SimpleNamespace) -> None:
+    inventory = rows.inventory(
+        thing(rows, "endpoint", "e", {}, date(2026, 11, 1), EndpointConfigName="old"),
+        thing(rows, "endpoint", "e", {}, date(2026, 11, 20), EndpointConfigName="new"),
+        *(
+            thing(rows, "endpoint_config", "old", {"owner": name}, date(2026, 11, seen))
+            for seen, name in ((1, "ana"), (5, "ben"), (9, "ana"))
+        ),
+        thing(rows, "endpoint_config", "new", {"owner": "cy"}, date(2026, 11, 20)),
+    )
+    days = [date(2026, 11, n) for n in range(1, 31)]
+    asked = pl.DataFrame({"key": [rows.arn("endpoint", "e")] * len(days), "day": days})
+    found = whose(asked, inventory, rows.jobs(), parents(rows.jobs()), OwnerRules()).sort("day")["owner"].to_list()
+    assert found == ["ana"] * 4 + ["ben"] * 4 + ["ana"] * 11 + ["cy"] * 11
+
+
 def test_a_model_that_was_exchanged_was_another_owners_before(rows: SimpleNamespace) -> None:
     inventory = rows.inventory(
         thing(rows, "endpoint", "e", {}, date(2026, 11, 1), EndpointConfigName="old"),

@@ -82,7 +82,7 @@ def attribute(costs: pl.DataFrame, inventory: pl.DataFrame, jobs: pl.DataFrame, 
 
 def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
     resource = pl.col("ResourceId").replace(["", "NoResourceId"], None)
-    told = pl.col("ChargeDescription") if "ChargeDescription" in costs.columns else pl.lit(None, pl.String)
+    words = pl.col("ChargeDescription") if "ChargeDescription" in costs.columns else pl.lit(None, pl.String)
     lines = costs.select(
         row=pl.int_range(pl.len(), dtype=pl.Int64),
         day="x_ChargeDate",
@@ -92,16 +92,25 @@ def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
         service="ServiceName",
         charge_category="ChargeCategory",
         usage_type="x_UsageType",
-        description=told,
+        description=words,
         arn=resource,
-        **{f"bill_{name}": spelled(owner("Tags", rules.keys(name)), rules) for name in NAMES},
-        bill_basis=pl.lit("bill tag ") + named_by("Tags", rules.keys("owner")),
+        tags="Tags",
         quantity="ConsumedQuantity",
         **AMOUNTS,
         currency="BillingCurrency",
         estimated=pl.col("x_Estimated").fill_null(False),
     )
-    return with_usage(lines).drop("usage_type", "description")
+    # Many lines carry the same tags: each text is read once.
+    told = (
+        lines.select("tags")
+        .unique()
+        .with_columns(
+            **{f"bill_{name}": spelled(owner("tags", rules.keys(name)), rules) for name in NAMES},
+            bill_basis=pl.lit("bill tag ") + named_by("tags", rules.keys("owner")),
+        )
+    )
+    tagged = lines.join(told, on="tags", how="left", nulls_equal=True)
+    return with_usage(tagged).drop("usage_type", "description", "tags")
 
 
 def _named(lines: pl.DataFrame, inventory: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:

@@ -114,9 +114,52 @@ def whose(
     ``key`` is an ARN in lower case; ``links`` are `parents`. ``own_...`` is what the resource's own tags say.
     """
     states = _states(asked, observations, jobs, rules)
-    pairs = asked.select("key", "day").unique().with_columns(node="key", path=pl.lit(""), kind=pl.lit(None, pl.String))
     edges = _edges(states, links, rules)
-    walked = _stood(pairs.with_columns(arn="node"), states)
+    spans = _spans(asked.select("key", "day").unique(), states, edges)
+    firsts = spans.group_by("key", "span").agg(pl.col("day").min())
+    found = _walked(firsts.select("key", "day"), states, edges, rules)
+    return (
+        spans.join(firsts.rename({"day": "first"}), on=["key", "span"], nulls_equal=True)
+        .join(found.rename({"day": "first"}), on=["key", "first"])
+        .drop("first", "span")
+    )
+
+
+def _spans(pairs: pl.DataFrame, states: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """[key, day, span]: days of a resource between which nothing that it may lead to has changed are of one span.
+
+    A month has thirty days and few changes: one day of each span is asked, and the answer holds for the others.
+    """
+    leads = (
+        edges.join(states.select("state", node="key"), on="state")
+        .select("node", target=pl.col("arn").str.to_lowercase())
+        .unique()
+    )
+    reached = pairs.select("key").unique().with_columns(node="key")
+    found = [reached]
+    for _ in range(FARTHEST):
+        reached = reached.join(leads, on="node", how="inner").select("key", node="target").unique()
+        if reached.is_empty():
+            break
+        found.append(reached)
+    changes = (
+        pl.concat(found)
+        .join(states.filter(pl.col("since") > ALWAYS).select("since", node="key"), on="node", how="inner")
+        .select("key", "since", span="since")
+        .unique()
+        .sort("since")
+    )
+    return (
+        pairs.sort("day")
+        .join_asof(changes, left_on="day", right_on="since", by="key", strategy="backward", check_sortedness=False)
+        .select("key", "day", "span")
+    )
+
+
+def _walked(pairs: pl.DataFrame, states: pl.DataFrame, edges: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
+    """The answer for each of ``pairs`` [key, day]: everything that a resource leads to on that day, nearest first."""
+    here = pairs.with_columns(node="key", arn="key", path=pl.lit(""), kind=pl.lit(None, pl.String))
+    walked = _stood(here, states)
     seen = [walked]
     for _ in range(FARTHEST):
         onward = walked.filter(pl.any_horizontal(pl.col(*NAMES).is_null()) & pl.col("state").is_not_null())
