@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -23,6 +24,9 @@ from sagekeeper.core.tables import Table
 
 OBSERVATION_COLUMNS = ("observed_at", "x_ObservedAt")
 """When a row was read from its source: not part of what it says, so it does not make a row different."""
+
+ROW_GROUP = 131_072
+"""Rows decoded at once. A reader holds a few such groups, whatever the size of the file (the writer's own: a million)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,24 @@ class Lake:
             for name, kind in table.columns.items()
         )
 
+    def files(self, table: Table) -> pl.DataFrame:
+        """The Parquet files that hold the table as it is now: the partition's values, ``rows`` and ``file``, where it is.
+
+        For engines that read Parquet but not Delta's log. The values of the partition columns are not in the files.
+        """
+        parts = {name: table.columns[name] for name in table.partition}
+        delta = self._open(table)
+        if delta is None:
+            return pl.DataFrame(schema={**parts, "rows": pl.Int64(), "file": pl.String()})
+        active = pl.DataFrame(delta.get_add_actions(flatten=True))
+        # Delta's log keeps paths as URIs.
+        places = [f"{self._root}/{table.name}/{unquote(path)}" for path in active["path"]]
+        return active.select(
+            *(pl.col(f"partition.{name}").cast(kind).alias(name) for name, kind in parts.items()),
+            rows=pl.col("num_records").cast(pl.Int64),
+            file=pl.Series(places, dtype=pl.String),
+        ).sort(*parts, "file")
+
     def version(self, table: Table) -> int | None:
         """Number of the last commit, None before the first. Changes exactly when rows do: the key of every cache."""
         delta = self._open(table)
@@ -109,7 +131,7 @@ class Lake:
                 checked = self._checked(table, frame)
                 if checked.filter(~scope.expression()).height:
                     raise SchemaMismatch(f"{table.name}: rows lie outside the scope to replace ({scope.predicate()}).")
-                yield from checked.sort(table.partition).to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+                yield from checked.sort(_stored_by(table)).to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
 
         stream = pa.RecordBatchReader.from_batches(
             table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema, batches()
@@ -161,12 +183,12 @@ class Lake:
                 _grow(there, table)
             write_deltalake(
                 f"{self._root}/{table.name}",
-                rows.sort(table.partition).to_arrow() if isinstance(rows, pl.DataFrame) else rows,
+                rows.sort(_stored_by(table)).to_arrow() if isinstance(rows, pl.DataFrame) else rows,
                 partition_by=list(table.partition),
                 mode=mode,  # type: ignore[call-overload]
                 predicate=predicate,
                 storage_options=self._options,
-                writer_properties=WriterProperties(compression="ZSTD"),
+                writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
             )
         except CommitFailedError as error:
             raise Conflict(
@@ -206,6 +228,10 @@ def _grow(delta: DeltaTable, table: Table) -> None:
 def days_between(first: date, last: date) -> list[date]:
     """All days from ``first`` to ``last``, both included."""
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _stored_by(table: Table) -> list[str]:
+    return [*table.partition, *table.order]
 
 
 def _quoted(value: str | date | datetime) -> str:

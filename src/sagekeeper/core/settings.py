@@ -159,6 +159,16 @@ class Lifecycle(BaseModel):
     )
 
 
+class Rollup(BaseModel):
+    """Where bill rows are summed to days."""
+
+    engine: Literal["embedded", "spark"] = Field("embedded", description="spark: needs the extra `spark`")
+    spark_remote: str = Field("local[*]", description="sc://host:15002 (Spark Connect), or local[N]: on this machine")
+    memory_mb: int = Field(
+        512, ge=128, description="embedded: memory for one day's sums; beyond it, a temporary folder"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -177,6 +187,7 @@ class Settings(BaseSettings):
     splits: list[Split] = Field([], description="shared costs and who shares them")
     aws: Aws = Aws()
     collect: Collect = Collect()
+    rollup: Rollup = Rollup()
     budgets: list[Budget] = []
     mail: Mail = Mail()
     notify: list[str] = Field([], repr=False, description="Apprise addresses for alerts besides mail")

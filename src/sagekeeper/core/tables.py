@@ -15,12 +15,14 @@ UTC_TIME = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True)
 class Table:
-    """A declared table: ``partition`` columns decide what one atomic replacement can cover; ``keys`` are unique in it."""
+    """A declared table: ``partition`` columns decide what one atomic replacement can cover; ``keys`` are unique in it;
+    within a partition, rows are stored in the ``order`` of these columns."""
 
     name: str
     columns: dict[str, pl.DataType]
     keys: tuple[str, ...]
     partition: tuple[str, ...]
+    order: tuple[str, ...] = ()
 
     def empty(self) -> pl.DataFrame:
         """No rows, all columns."""
@@ -77,6 +79,8 @@ COSTS = Table(
     },
     keys=(),
     partition=("x_Dataset", "x_ChargeDate"),
+    # A day's hours of one resource side by side: a third less to store, half the time to decode (decisions/0006).
+    order=("ResourceId", "x_UsageType"),
 )
 
 DAILY_COSTS = Table(

@@ -3,15 +3,16 @@ changed.
 
 In: the lake. Out: the days rewritten. A day is due when its bill rows were observed after the last run (AWS restates,
 a file was ingested), when it was never attributed, when it is recent (a job that ended late still moves it), or when the
-rules themselves have changed since (another version, another owner tag): then all of history is done again, once. One
-month of one bill at a time, so memory is bounded by a month; days that come out the same are not written, so a
-repeated run changes nothing.
+rules themselves have changed since (another version, another owner tag): then all of history is done again, once. Bill
+rows are summed a day at a time (`service/rolled_days.py`) and only these sums are attributed, a bounded number at once:
+memory does not grow with the bill. Days that come out the same are not written, so a repeated run changes nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -25,9 +26,16 @@ from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, JOBS
+from sagekeeper.service.rolled_days import rolling
 
 UNSETTLED_DAYS = 45
 """How long jobs and inventory may still move a day's attribution; also how late AWS restates (a month's close and a bit)."""
+
+SUMS_AT_ONCE = 200_000
+"""Sums of lines that are attributed together: what inventory and jobs cost to prepare is spent once for several days."""
+
+SAME_WITHIN = 1e-9
+"""Engines add in the order they like: amounts that agree to this part of them, or to this much money, are the same."""
 
 
 def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: datetime) -> int:
@@ -36,10 +44,17 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
     due, observed_upto = _due_days(lake, ledger, rules, as_of)
     if due.is_empty():
         return 0
-    inventory, jobs = inventory_states(lake, as_of.date()), lake.scan(JOBS).collect()
+    files = lake.files(COSTS).join(due, left_on=["x_Dataset", "x_ChargeDate"], right_on=["dataset", "day"], how="semi")
+    gone = due.join(files, left_on=["dataset", "day"], right_on=["x_Dataset", "x_ChargeDate"], how="anti")
     changed = 0
-    for (dataset, _), days in due.group_by("dataset", pl.col("day").dt.truncate("1mo"), maintain_order=True):
-        changed += _refresh(lake, str(dataset), days["day"].to_list(), inventory, jobs, settings)
+    for (dataset,), days in gone.group_by("dataset", maintain_order=True):
+        changed += _write(lake, str(dataset), days["day"].to_list(), DAILY_COSTS.empty())
+    inventory, jobs = inventory_states(lake, as_of.date()), lake.scan(JOBS).collect()
+    with rolling(lake, settings) as roll:
+        for (dataset,), held in files.group_by("x_Dataset", maintain_order=True):
+            for sums in _together(roll(held)):
+                wanted = split(attribute(sums, inventory, jobs, OwnerRules.of(settings)), settings.splits)
+                changed += _write(lake, str(dataset), sums["x_ChargeDate"].unique().sort().to_list(), wanted)
     if observed_upto is not None:
         with ledger.session() as session:
             set_watermark(session, "attribution", "*", rules, observed_upto, as_of)
@@ -61,9 +76,9 @@ def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[
         lake.scan(COSTS)
         .group_by(dataset="x_Dataset", day="x_ChargeDate")
         .agg(pl.col("x_ObservedAt").max().alias("observed"))
-        .collect()
+        .collect(engine="streaming")
     )
-    attributed = lake.scan(DAILY_COSTS).select("dataset", "day").unique().collect()
+    attributed = lake.files(DAILY_COSTS).select("dataset", "day").unique()
     fresh = pl.col("observed") > done_upto if done_upto else pl.lit(True)
     recent = pl.col("day") >= as_of.date() - timedelta(days=UNSETTLED_DAYS)
     due = pl.concat(
@@ -78,12 +93,20 @@ def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[
     return due.unique().sort("dataset", "day"), observed_upto
 
 
-def _refresh(
-    lake: Lake, dataset: str, days: list[date], inventory: pl.DataFrame, jobs: pl.DataFrame, settings: Settings
-) -> int:
-    on_bill = (pl.col("x_Dataset") == dataset) & pl.col("x_ChargeDate").is_in(days)
-    found = attribute(lake.scan(COSTS).filter(on_bill).collect(), inventory, jobs, OwnerRules.of(settings))
-    wanted = split(found, settings.splits)
+def _together(days: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Days in lots of about `SUMS_AT_ONCE` rows."""
+    lot: list[pl.DataFrame] = []
+    for day in days:
+        lot.append(day)
+        if sum(frame.height for frame in lot) >= SUMS_AT_ONCE:
+            yield pl.concat(lot)
+            lot = []
+    if lot:
+        yield pl.concat(lot)
+
+
+def _write(lake: Lake, dataset: str, days: list[date], wanted: pl.DataFrame) -> int:
+    """Make ``wanted`` what these days hold; how many of them are written because they differ."""
     there = lake.scan(DAILY_COSTS).filter((pl.col("dataset") == dataset) & pl.col("day").is_in(days)).collect()
     differing = _differing_days(there, wanted)
     for first, last in _stretches(differing):
@@ -93,15 +116,21 @@ def _refresh(
 
 
 def _differing_days(there: pl.DataFrame, wanted: pl.DataFrame) -> list[date]:
-    columns = list(DAILY_COSTS.columns)
-    both = pl.concat(
-        [
-            there.select(columns).with_columns(side=pl.lit("old")),
-            wanted.select(columns).with_columns(side=pl.lit("new")),
-        ]
+    keys = list(DAILY_COSTS.keys)
+    both = there.with_columns(old=True).join(
+        wanted.with_columns(new=True), on=keys, how="full", nulls_equal=True, coalesce=True, suffix="_new"
     )
-    once = both.group_by(columns).agg(pl.col("side").n_unique().alias("sides")).filter(pl.col("sides") == 1)
-    return sorted(once["day"].unique().to_list())
+    one_side = pl.col("old").is_null() | pl.col("new").is_null()
+    other = [_differs(name, kind.is_float()) for name, kind in DAILY_COSTS.columns.items() if name not in keys]
+    return both.filter(one_side | pl.any_horizontal(other))["day"].unique().sort().to_list()
+
+
+def _differs(name: str, is_amount: bool) -> pl.Expr:
+    old, new = pl.col(name), pl.col(f"{name}_new")
+    if not is_amount:
+        return old.ne_missing(new)
+    near = (old - new).abs() <= SAME_WITHIN * pl.max_horizontal(old.abs(), new.abs(), pl.lit(1.0))
+    return old.ne_missing(new) & ~near.fill_null(False)
 
 
 def _stretches(days: list[date]) -> list[tuple[date, date]]:

@@ -202,6 +202,8 @@ def _extras(settings: Settings) -> Iterator[Check]:
         if importlib.util.find_spec(module) is not None:
             yield Check(f"extra {extra}", "ok", f"installed: {purpose}")
             continue
-        needed = extra == "postgres" and settings.ledger_address.startswith("postgresql")
+        needed = (extra == "postgres" and settings.ledger_address.startswith("postgresql")) or (
+            extra == "spark" and settings.rollup.engine == "spark"
+        )
         advice = f"pip install 'sagekeeper[{extra}]'"
         yield Check(f"extra {extra}", "failed" if needed else "note", f"not installed: {purpose}", advice)
