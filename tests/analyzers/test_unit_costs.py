@@ -19,7 +19,7 @@ from sagekeeper.analyzers.unit_costs import Counted, unit_costs
 from sagekeeper.analyzers.unit_rows import Settings
 from sagekeeper.analyzers.unit_trend import trend
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.core.tables import DAILY_COSTS, INVENTORY, JOBS, METRICS, UNIT_COSTS
+from sagekeeper.core.tables import DAILY_COSTS, INVENTORY, JOBS, METRICS, TOKEN_USE, UNIT_COSTS
 
 MONTH = date(2026, 10, 1)
 DAYS = [date(2026, 10, day) for day in (1, 2, 3, 4)]
@@ -78,12 +78,14 @@ def work_out(rows: SimpleNamespace) -> Callable[..., pl.DataFrame]:
         inventory: list[dict[str, Any]] | None = None,
         jobs: list[dict[str, Any]] | None = None,
         experiments: pl.DataFrame = NO_EXPERIMENTS,
+        token_use: list[dict[str, Any]] | None = None,
         as_of: datetime = AS_OF,
     ) -> pl.DataFrame:
         measured, seen = rows.frame(METRICS, metrics or []), rows.frame(INVENTORY, inventory or [])
         counted = Counted(
             traffic(measured, in_service(seen)),
             described(seen, ("owner",)),
+            rows.frame(TOKEN_USE, token_use or []),
             rows.frame(JOBS, jobs or []),
             experiments,
             PriceBook.bundled(),
@@ -287,6 +289,23 @@ def test_tokens_are_known_where_aws_bills_by_them_and_unknown_elsewhere(rows, wo
     tokens = row(work_out(costs, jobs=jobs), "1M tokens")
     assert (tokens["quantity"], tokens["billed_cost"]) == (6.0, 24.0)
     assert "1M tokens" not in work_out(costs, jobs=[{**job, "config": "{}"} for job in jobs])["unit"].to_list()
+
+
+def test_an_endpoints_tokens_are_its_requests_times_the_tokens_of_a_captured_answer(rows, work_out) -> None:
+    def captured(day: date, told: int, answers: int = 10) -> dict[str, Any]:
+        place = {"account": rows.account, "region": rows.region, "endpoint": "chat", "variant": "AllTraffic"}
+        return place | {"day": day, "answers": answers, "told": told, "tokens": told * 400}
+
+    costs = [priced(rows, "chat", day, 24.0) for day in DAYS]
+    metrics = [metric(rows, "chat", day, 2500.0) for day in DAYS]
+    told = [captured(day, 10) for day in DAYS]
+    tokens = row(work_out(costs, metrics, [rows.endpoint("chat")], token_use=told), "1M tokens")
+    assert (tokens["quantity"], tokens["billed_cost"], tokens["certainty"]) == (4.0, 96.0, "derived")
+    few = [captured(day, 7) for day in DAYS]
+    tokens = row(work_out(costs, metrics, [rows.endpoint("chat")], token_use=few), "1M tokens")
+    assert tokens["unknown"] == "28 of 40 captured answers state their tokens"
+    none = [captured(day, 0) for day in DAYS]
+    assert "1M tokens" not in work_out(costs, metrics, [rows.endpoint("chat")], token_use=none)["unit"].to_list()
 
 
 def test_a_job_in_two_experiments_is_shared_evenly_and_counted_once_in_all(rows, work_out) -> None:

@@ -25,6 +25,7 @@ from sagekeeper.core.tables import (
     JOBS,
     METRICS,
     MONITOR_VIOLATIONS,
+    TOKEN_USE,
     TRIAL_COMPONENTS,
 )
 from sagekeeper.simulator.client import Simulator
@@ -55,7 +56,7 @@ def first(collector: Collector) -> First:
 
 
 def put_rubbish(collector: Collector, day: date) -> None:
-    """One line that is no JSON, one record with two values of seven, and one good record."""
+    """One line that is no JSON, one record with two values of seven, one good record, and an answer that states tokens."""
     event = '"eventMetadata": {"eventId": "e", "inferenceTime": "2026-11-19T10:00:00Z"}, "eventVersion": "0"'
     lines = [
         "{not json at all",
@@ -64,6 +65,8 @@ def put_rubbish(collector: Collector, day: date) -> None:
             f'"data": "{data}", "encoding": "CSV"}}}}, {event}}}'
             for data in ("1.0,2.0", "3.1,20.0,2000.0,400.0,1000.0,300.0,INLAND")
         ),
+        '{"captureData": {"endpointOutput": {"mode": "OUTPUT", "data": "{\\"usage\\": {\\"total_tokens\\": 7}}", '
+        f'"encoding": "JSON"}}}}, {event}}}',
     ]
     collector.sessions.client("s3", PAYER, "us-east-1").put_object(
         Bucket=f"ml-monitoring-{PAYER}-us-east-1",
@@ -108,6 +111,11 @@ def in_lake(collector: Collector, *columns: str) -> dict[tuple[str, ...], Decima
 def days_of_bill(collector: Collector) -> tuple[date, date]:
     days = collector.lake.scan(COSTS).select("x_ChargeDate").collect()["x_ChargeDate"]
     return days.min(), days.max()  # type: ignore[return-value]
+
+
+def test_tokens_that_captured_answers_state_are_counted_by_day(first: First) -> None:
+    found = first.house.lake.scan(TOKEN_USE).select("endpoint", "day", "answers", "told", "tokens").collect()
+    assert found.rows() == [(DRIFTING, (first.as_of - timedelta(days=1)).date(), 1, 1, 7)]
 
 
 def test_every_trial_of_an_experiment_is_known_with_the_job_that_ran_it(first: First) -> None:

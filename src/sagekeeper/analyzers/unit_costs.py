@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers import unit_endpoints, unit_runs
+from sagekeeper.analyzers import unit_endpoints, unit_runs, unit_variants
 from sagekeeper.analyzers.traffic import Traffic
 from sagekeeper.analyzers.unit_rows import Settings, usage_days
 from sagekeeper.core.clock import next_month
@@ -32,6 +32,7 @@ class Counted:
 
     traffic: Traffic
     endpoints: pl.DataFrame
+    token_use: pl.DataFrame
     jobs: pl.DataFrame
     experiments: pl.DataFrame
     prices: PriceBook
@@ -50,7 +51,8 @@ def unit_costs(
     ran = unit_runs.runs(usage, counted.jobs, month)
     parts = [
         unit_endpoints.per_invocation(days, counted.traffic.requests, counted.endpoints, settings),
-        unit_endpoints.per_variant(days, counted.traffic.requests, counted.endpoints, counted.prices, month, settings),
+        unit_variants.per_variant(days, counted.traffic.requests, counted.endpoints, counted.prices, month, settings),
+        unit_endpoints.per_token(days, counted.traffic.requests, counted.token_use, settings),
         unit_endpoints.hours_of_service(days, counted.traffic.hours, counted.endpoints),
         unit_runs.per_run(ran, settings),
         unit_runs.per_execution(ran, counted.jobs, settings),

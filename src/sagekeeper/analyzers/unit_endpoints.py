@@ -1,30 +1,23 @@
-"""Endpoints by what they answer: cost per 1,000 invocations, of each variant too, and what the hours without a
-request cost.
+"""Endpoints by what they answer: cost per 1,000 invocations, per million tokens where answers state them, and what
+the hours without a request cost.
 
 In: usage days of endpoints (`unit_rows`), traffic (`traffic`), what the endpoints are (`endpoints.described`). Out:
 rows of `UNIT_COSTS` for one month.
 
 * A day counts if its requests are known; the cost of the others is left out of the cost per 1,000, and how many
   counted is said.
-* An endpoint of several variants has one cost on the bill: it is shared by the list price of their instances,
-  unless it was changed within the month.
 * A day's cost is spread evenly over its hours. Hours with, without and with unknown requests add up to the
   endpoint's cost. A serverless endpoint is billed by use: it has no such hours.
 """
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
 from sagekeeper.analyzers.traffic import HOURS_OF_DAY, KEY
 from sagekeeper.analyzers.unit_rows import AMOUNTS, PLACE, Settings, certainty, summed, too_few, too_little
-from sagekeeper.core.clock import day_start
-from sagekeeper.core.errors import PriceUnknown
-from sagekeeper.core.prices import PriceBook
 
-INVOCATIONS = "1,000 invocations"
+INVOCATIONS, TOKENS = "1,000 invocations", "1M tokens"
 BUSY, QUIET, UNCLEAR = "hours with requests", "hours without requests", "hours with unknown requests"
 ASYNCHRONOUS = "an asynchronous endpoint publishes no Invocations, and CloudWatch tells of nothing that it processed"
 COMPONENTS = "its requests are counted per inference component, which is not collected"
@@ -71,47 +64,48 @@ def per_invocation(
     )
 
 
-def per_variant(
-    days: pl.DataFrame,
-    requests: pl.DataFrame,
-    endpoints: pl.DataFrame,
-    prices: PriceBook,
-    month: date,
-    settings: Settings,
-) -> pl.DataFrame:
-    """One row per variant of the endpoints that have several."""
-    shares = _shares(endpoints, prices)
-    counted = pl.col("requests").is_not_null()
-    changed = pl.col("changed_at") > day_start(month)
-    months = (
-        days.join(shares, on=KEY, how="inner")
-        .join(requests, on=[*KEY, "variant", "day"], how="left")
-        .group_by(*PLACE, "variant")
+def per_token(days: pl.DataFrame, requests: pl.DataFrame, token_use: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """One row per endpoint whose captured answers state tokens. ``token_use``: rows of `TOKEN_USE`.
+
+    A day's tokens are its requests times the tokens of a captured answer: captures are a sample.
+    """
+    asked = requests.group_by(*KEY, "day").agg(requests=_whole("requests"))
+    a_day = token_use.group_by("account", "region", "day", name="endpoint").agg(
+        pl.col("answers", "told", "tokens").sum()
+    )
+    stating = a_day.filter(pl.col("told") > 0).select(KEY).unique()
+    counted = pl.col("requests").is_not_null() & (pl.col("told") > 0)
+    share = pl.col("told") / pl.col("answers")
+    partly = pl.format("{} of {} captured answers state their tokens", "told", "answers")
+    return (
+        days.join(stating, on=KEY, how="semi")
+        .join(asked, on=[*KEY, "day"], how="left")
+        .join(a_day, on=[*KEY, "day"], how="left")
+        .group_by(PLACE)
         .agg(
-            *summed(counted, pl.col("share")),
-            pl.col("changed_at").first(),
-            pl.col("share").first(),
-            raw=pl.col("requests").sum(),
+            *summed(counted),
+            raw=(pl.col("requests") * pl.col("tokens") / pl.col("told")).filter(counted).sum(),
             found=counted.sum().cast(pl.Int64),
             expected=pl.len().cast(pl.Int64),
             provisional=pl.col("provisional").any(),
             owner=pl.col("owner").drop_nulls().last(),
+            told=pl.col("told").sum(),
+            answers=pl.col("answers").sum(),
         )
         .with_columns(counted=pl.lit("days"))
-    )
-    return months.with_columns(
-        quantity=pl.when(pl.col("found") > 0).then(pl.col("raw") / 1000),
-        unknown=pl.coalesce(
-            pl.when(pl.col("share").is_null()).then(pl.lit("the price of an instance type of it is not known")),
-            pl.when(changed).then(pl.lit("it was changed within the month: its variants' shares are not known")),
-            pl.when(pl.col("found") == 0).then(pl.lit(NOTHING_READ)),
-            too_little(settings, "requests"),
-            too_few(settings.least_invocations, "invocations"),
-        ),
-        certainty=pl.lit("derived"),
-        subject_kind=pl.lit("endpoint_variant"),
-        subject="name",
-        unit=pl.lit(INVOCATIONS),
+        .with_columns(
+            quantity=pl.col("raw") / 1e6,
+            unknown=pl.coalesce(
+                too_little(settings, "tokens"),
+                pl.when(share < settings.least_share).then(partly),
+                too_few(settings.least_tokens, "tokens"),
+            ),
+            certainty=pl.lit("derived"),
+            subject_kind=pl.lit("endpoint"),
+            subject="name",
+            unit=pl.lit(TOKENS),
+        )
+        .drop("told", "answers")
     )
 
 
@@ -168,55 +162,9 @@ def _kinds(endpoints: pl.DataFrame) -> pl.DataFrame:
     no_model = pl.element().struct.field("ModelName").is_null()
     hosts = pl.col("variants").list.eval(no_model).list.any()
     cannot = pl.when("asynchronous").then(pl.lit(ASYNCHRONOUS)).when(hosts).then(pl.lit(COMPONENTS))
-    return _last(endpoints).select(*KEY, "serverless", "asynchronous", cannot=cannot)
+    return last_life(endpoints).select(*KEY, "serverless", "asynchronous", cannot=cannot)
 
 
-def _last(endpoints: pl.DataFrame) -> pl.DataFrame:
+def last_life(endpoints: pl.DataFrame) -> pl.DataFrame:
+    """The last one of each name."""
     return endpoints.sort("created_at").unique(KEY, keep="last")
-
-
-def _shares(endpoints: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
-    """[account, region, name, changed_at, variant, share] of endpoints with several variants; null where a price is unknown."""
-    running = pl.col("running").list.eval(
-        pl.struct(
-            name=pl.element().struct.field("VariantName"), count=pl.element().struct.field("CurrentInstanceCount")
-        )
-    )
-    several = _last(endpoints).filter("real_time", pl.col("variants").list.len() > 1)
-    now = (
-        several.select(*KEY, running=running)
-        .explode("running")
-        .select(
-            *KEY,
-            variant=pl.col("running").struct.field("name"),
-            count=pl.col("running").struct.field("count"),
-        )
-    )
-    variants = (
-        several.select(*KEY, "changed_at", "variants")
-        .explode("variants")
-        .select(
-            *KEY,
-            "changed_at",
-            variant=pl.col("variants").struct.field("VariantName"),
-            machine=pl.col("variants").struct.field("InstanceType"),
-            first=pl.col("variants").struct.field("InitialInstanceCount"),
-        )
-        .join(now, on=[*KEY, "variant"], how="left")
-    )
-    costs = variants.join(_price_list(variants, prices), on=["region", "machine"], how="left").with_columns(
-        worth=pl.coalesce("count", "first") * pl.col("usd")
-    )
-    whole = pl.when(pl.col("worth").is_not_null().all().over(KEY)).then(pl.col("worth").sum().over(KEY))
-    return costs.select(*KEY, "changed_at", "variant", share=pl.col("worth") / whole)
-
-
-def _price_list(variants: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
-    """[region, machine, usd] of the few machines that there are."""
-    rows = []
-    for region, machine in variants.select("region", "machine").unique().iter_rows():
-        try:
-            rows.append((region, machine, prices.hourly(machine, "Hosting", region).usd))
-        except PriceUnknown:
-            continue
-    return pl.DataFrame(rows, schema={"region": pl.String, "machine": pl.String, "usd": pl.Float64}, orient="row")

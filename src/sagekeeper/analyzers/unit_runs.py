@@ -14,10 +14,11 @@ import polars as pl
 
 from sagekeeper.analyzers.job_families import family
 from sagekeeper.analyzers.parents import ancestors, parents
+from sagekeeper.analyzers.unit_endpoints import TOKENS
 from sagekeeper.analyzers.unit_rows import AMOUNTS, Settings, certainty, summed, too_few, too_little
 from sagekeeper.core.clock import day_start, next_month
 
-RUN, EXECUTION, TRIAL, TOKENS = "run", "execution", "trial", "1M tokens"
+RUN, EXECUTION, TRIAL = "run", "execution", "trial"
 BILLED = ("training_job", "processing_job", "transform_job")
 """Jobs that the bill names; tuning jobs and executions cost what these below them do."""
 PIPELINE = r":pipeline/([^/]+)/execution/[^/]+$"

@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from sagekeeper.collector.capture_payloads import Batch, batches
+from sagekeeper.collector.capture_tokens import DayTokens, TokenUse, token_use
 from sagekeeper.collector.monitor_schedules import baseline, schedules
 from sagekeeper.collector.monitor_statistics import feature_names, profiles
 from sagekeeper.collector.objects import Stored, fetch, listed, split_uri
@@ -59,7 +60,7 @@ class Day:
     records: int = 0
     poison: int = 0
     odd: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    tokens: TokenUse = field(default_factory=TokenUse)
 
 
 def collect(task: Task) -> int:
@@ -115,21 +116,26 @@ def _variant(task: Task, source: Captured, first: date, end: datetime, share: fl
     first, last = max(first, source.since), end.date()
     if first > last:
         return 0
-    place = {
+    variant = {
         "account": task.account.id,
         "region": task.region,
         "endpoint": source.endpoint,
         "variant": source.variant,
-        "role": "capture",
     }
+    place = variant | {"role": "capture"}
+    tokens = DayTokens(task, variant, first, last)
     here = pl.all_horizontal(pl.col(column) == value for column, value in place.items())
     before = task.lake.scan(FEATURE_PROFILES).filter(here & pl.col("day").is_between(first, last)).collect()
     changed: list[dict[str, Any]] = []
     for day in days_between(first, last):
         task.progress(f"{source.endpoint} {day}", share)
         so_far = _so_far(before.filter(pl.col("day") == day), day)
+        # A day that is read from its start again is counted from its start again.
+        so_far.tokens = tokens.known(day) if so_far.records else TokenUse()
         stop = min(day_start(day) + timedelta(days=1), end)
-        if so_far.upto < stop and _read(task, source, so_far, day, stop):
+        there = so_far.upto < stop and _read(task, source, so_far, day, stop)
+        tokens.put(day, so_far.tokens)
+        if there:
             changed += [
                 profile.columns()
                 | place
@@ -142,6 +148,7 @@ def _variant(task: Task, source: Captured, first: date, end: datetime, share: fl
                 }
                 for feature, profile in sorted(so_far.profiles.items())
             ]
+    tokens.keep()
     if changed:
         made = pl.DataFrame(changed, schema=FEATURE_PROFILES.columns)
         rows = pl.concat([before.join(made, on="day", how="anti"), made])
@@ -167,6 +174,7 @@ def _read(task: Task, source: Captured, so_far: Day, day: date, stop: datetime) 
         with TemporaryDirectory(prefix="sagekeeper-capture-") as folder, ThreadPoolExecutor(FETCHERS) as pool:
             paths = [Path(folder) / f"{number:06}.jsonl" for number in range(len(chunk))]
             files = list(pool.map(lambda pair: fetch(client, *pair), zip(chunk, paths, strict=True)))
+            so_far.tokens += token_use(files)
             for batch in batches(files, source.names):
                 _add(source, so_far, batch)
     if so_far.poison:

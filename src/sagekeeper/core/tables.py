@@ -344,6 +344,23 @@ FEATURE_PROFILES = Table(
     partition=("day",),
 )
 
+TOKEN_USE = Table(
+    "token_use",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "variant": pl.String(),
+        "day": pl.Date(),
+        "answers": pl.Int64(),  # captured
+        "told": pl.Int64(),  # of them state their tokens
+        "tokens": pl.Int64(),  # prompt and completion, of those
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "variant", "day"),
+    partition=("day",),
+)
+
 MONITOR_VIOLATIONS = Table(
     "monitor_violations",
     {
@@ -390,6 +407,7 @@ TABLES: tuple[Table, ...] = (
     JOBS,
     TRIAL_COMPONENTS,
     FEATURE_PROFILES,
+    TOKEN_USE,
     MONITOR_VIOLATIONS,
     PRICES,
 )

@@ -22,7 +22,7 @@ from sagekeeper.core.lake import Lake, Scope, days_between
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.core.settings import Settings
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS, UNIT_COSTS
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, JOBS, METRICS, TOKEN_USE, TRIAL_COMPONENTS, UNIT_COSTS
 from sagekeeper.service.daily_costs import UNSETTLED_DAYS, rules_of
 from sagekeeper.service.facts import inventory_ever, price_book
 
@@ -43,7 +43,8 @@ def refresh_unit_costs(lake: Lake, ledger: Ledger, settings: Settings, own: Unit
     changed = 0
     for (month,), bills in due.group_by("month", maintain_order=True):
         assert isinstance(month, date)
-        counted = Counted(_traffic(lake, month), endpoints, jobs, trials, price_book(lake, as_of.date()))
+        tokens = lake.scan(TOKEN_USE).filter(_within(month)).collect()
+        counted = Counted(_traffic(lake, month), endpoints, tokens, jobs, trials, price_book(lake, as_of.date()))
         for dataset in bills["dataset"]:
             costs = lake.scan(DAILY_COSTS).filter(
                 (pl.col("dataset") == dataset)
@@ -86,6 +87,10 @@ def _due(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[pl.Da
     read_upto = bills["read"].max()
     assert read_upto is None or isinstance(read_upto, datetime)
     return due.unique().sort("month", "dataset"), read_upto
+
+
+def _within(month: date) -> pl.Expr:
+    return pl.col("day").is_between(month, next_month(month), closed="left")
 
 
 def _traffic(lake: Lake, month: date) -> Traffic:
