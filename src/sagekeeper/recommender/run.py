@@ -2,7 +2,7 @@
 
 In: facts, settings per lever, the house's safety settings. Out: recommendations, and per failed lever its error. Here the gates
 of the house are added (tags say what may be touched at all), what an owner opted out of is left out, a saving is kept within the
-cost it comes from, and proposals that cannot both be taken name each other.
+cost it comes from and what a commitment leaves of it, and proposals that cannot both be taken name each other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sagekeeper.core.errors import BadInput, SagekeeperError
 from sagekeeper.core.settings import Lifecycle
 from sagekeeper.core.types import Recommendation, ResourceRef
 from sagekeeper.recommender import LEVERS
+from sagekeeper.recommender.commitments import covered_shares, within_commitments
 from sagekeeper.recommender.gates import tag_gates
 from sagekeeper.recommender.lever import Lever, LeverSettings
 
@@ -31,6 +32,7 @@ def recommend(
     """The proposals of all levers that could answer, largest saving first, and the errors of those that could not."""
     made: list[Recommendation] = []
     errors: dict[str, Exception] = {}
+    covered = covered_shares(facts)
     for lever in LEVERS:
         try:
             proposed = list(lever.propose(facts, _settings_of(lever, lever_settings)))
@@ -42,7 +44,7 @@ def recommend(
             errors[lever.name] = error
         else:
             gated = [_with_house_gates(item, facts, safety) for item in proposed]
-            made += [_capped(item) for item in gated if not _opted_out(item)]
+            made += [within_commitments(_capped(item), covered) for item in gated if not _opted_out(item)]
     ordered = sorted(made, key=lambda item: (-item.saving.expected, item.fingerprint))
     return _with_conflicts(ordered), errors
 
