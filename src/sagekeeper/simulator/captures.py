@@ -17,7 +17,8 @@ import numpy as np
 from moto.s3.models import s3_backends
 
 from sagekeeper.simulator.monitor_job_request import reads_and_writes
-from sagekeeper.simulator.organisation import DRIFT_DAYS, add_processing
+from sagekeeper.simulator.organisation import DRIFT_DAYS
+from sagekeeper.simulator.organisation_work import add_processing
 from sagekeeper.simulator.world import Drift, Standing, World
 from sagekeeper.simulator.worlds.drifting import changed
 from sagekeeper.simulator.worlds.house_answers import answered

@@ -23,7 +23,7 @@ from sagekeeper.simulator.monitor_job_request import reads_and_writes
 from sagekeeper.simulator.monitor_records import NoData, captured, offset, read_json
 from sagekeeper.simulator.monitor_reports import ANALYSES, Task
 from sagekeeper.simulator.monitor_schedules import NOW, due, period
-from sagekeeper.simulator.organisation import add_processing
+from sagekeeper.simulator.organisation_work import add_processing
 from sagekeeper.simulator.world import Standing, World
 
 SLIP_SECONDS, PREPARING, FAILING = 1200, timedelta(seconds=150), 60

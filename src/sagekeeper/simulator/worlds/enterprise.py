@@ -20,7 +20,7 @@ from sagekeeper.simulator.charges import SAGEMAKER
 from sagekeeper.simulator.commercial import PrivateDiscount, usual
 from sagekeeper.simulator.hosting import ALWAYS
 from sagekeeper.simulator.lives import Deployed
-from sagekeeper.simulator.organisation import HF, PYTORCH, SKLEARN, XGB
+from sagekeeper.simulator.organisation_rows import HF, PYTORCH, SKLEARN, XGB
 from sagekeeper.simulator.world import PAYER, Standing, Traffic, World
 from sagekeeper.simulator.worlds.enterprise_incidents import OF_INCIDENTS, happen
 from sagekeeper.simulator.worlds.enterprise_places import REGIONS, Place, named, places, tagged

@@ -7,7 +7,7 @@ from typing import Any
 
 from sagekeeper.core.prices import Component, PriceBook
 from sagekeeper.simulator.lives import Deployed
-from sagekeeper.simulator.organisation import HF, PT_TRAIN, XGB
+from sagekeeper.simulator.organisation_rows import HF, PT_TRAIN, XGB
 from sagekeeper.simulator.world import Standing, Surge, World
 from sagekeeper.simulator.worlds.enterprise_places import REGIONS, Place
 from sagekeeper.simulator.worlds.place import endpoint, load, training_job

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.simulator.organisation import HF_TRAIN, PT_TRAIN, XGB, add_processing
+from sagekeeper.simulator.organisation_rows import HF_TRAIN, PT_TRAIN, XGB
+from sagekeeper.simulator.organisation_work import add_processing
 from sagekeeper.simulator.things import Thing, token
 from sagekeeper.simulator.world import Standing, World
 from sagekeeper.simulator.worlds.enterprise_places import REGIONS, Place, tags_of
