@@ -29,12 +29,15 @@ from sagekeeper.simulator import cost_explorer
 from sagekeeper.simulator.bill_delivery import books_of
 from sagekeeper.simulator.bill_grain import following
 from sagekeeper.simulator.bill_orders import TAKES, Order
+from sagekeeper.simulator.bill_sources import bill_everything
 from sagekeeper.simulator.commercial import Correction, Credit, PrivateDiscount, Refund
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.cur_export import report_files
 from sagekeeper.simulator.data_export import export_files
 from sagekeeper.simulator.export_tables import TABLES
 from sagekeeper.simulator.meter import Meter
+from sagekeeper.simulator.neighbour_kinds import EC2, ECS, LAMBDA, Counted, Hourly
+from sagekeeper.simulator.neighbours import add, stand
 from sagekeeper.simulator.operations import Ask, House
 from sagekeeper.simulator.process import start
 from sagekeeper.simulator.world import PAYER, PRODUCTS, World
@@ -65,7 +68,19 @@ SMALL_PLAN = SavingsPlan(
     "No Upfront",
     0.0,
 )
+COMPUTE_PLAN = SavingsPlan(
+    "arn:aws:savingsplans::123456789012:savingsplan/77777777-2222-4333-8444-555555555555",
+    "Compute",
+    0.3,
+    datetime(2026, 10, 5, tzinfo=UTC),
+    1,
+    "No Upfront",
+    0.0,
+)
 SAGEMAKER, LOGS = "Amazon SageMaker", "AmazonCloudWatch"
+FUNCTION = Counted(
+    "arn:aws:lambda:us-east-1:210987654321:function:score", "Lambda-GB-Second", "Invoke", LAMBDA, 0, 1.7e-5
+)
 CREDITS = [Credit("startup", 30.0, date(2026, 10, 28), date(2026, 11, 19), PRODUCTS, (LOGS,))]
 REFUNDS = [Refund(PAYER, SAGEMAKER, 12.34, date(2026, 10, 7), CREATED + timedelta(days=2))]
 CORRECTIONS = [
@@ -96,11 +111,29 @@ def house(seed: int) -> House:
     WORLDS["small"](world, CREATED, seed)
     world.at(PAYER, "us-east-1").savings_plans[PLAN.arn] = PLAN
     world.at(PRODUCTS, "us-east-1").savings_plans[SMALL_PLAN.arn] = SMALL_PLAN
+    world.at(PAYER, "us-east-1").savings_plans[COMPUTE_PLAN.arn] = COMPUTE_PLAN
+    surround(world)
     world.commercial.credits += CREDITS
     world.commercial.refunds += REFUNDS
     world.commercial.corrections += CORRECTIONS
     world.commercial.discounts += DISCOUNTS
     return House(world, None, Meter(world), None)  # type: ignore[arg-type]
+
+
+def surround(world: World) -> None:
+    """What Compute plans cover beside SageMaker: instances on demand and spot, Fargate, a function called every day."""
+    bill_everything()
+    begun, here = datetime(2026, 10, 2, 7, 30, tzinfo=UTC), world.at(PRODUCTS, "us-east-1")
+    for name, usage, service, count, price, spot in (
+        ("instance/i-1", "BoxUsage:m5.xlarge", EC2, 1.0, 0.192, False),
+        ("instance/i-2", "SpotUsage:g5.xlarge", EC2, 2.0, 0.4, True),
+        ("service/apps/web", "Fargate-vCPU-Hours:perCPU", ECS, 4.0, 0.04048, False),
+        ("service/apps/web", "Fargate-GB-Hours", ECS, 8.0, 0.004445, False),
+    ):
+        arn = f"arn:aws:x:us-east-1:{PRODUCTS}:{name}"
+        stand(here, Hourly(arn, usage, "Run", service, count, price, spot=spot), begun)
+    for day in range(45):
+        add(here, FUNCTION, 30_000.0, begun + timedelta(days=day))
 
 
 @lru_cache(maxsize=16)
@@ -260,6 +293,9 @@ def test_focus_is_the_meter_by_day_service_and_resource(seed: int, table: str, n
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_terms_bring_every_kind_of_line(seed: int) -> None:
     kinds = set(pl.concat([metered(seed, RESTATED, period) for period in (OCTOBER, NOVEMBER)])["record_type"])
+    covered = metered(seed, RESTATED).filter(pl.col("plan_arn") == COMPUTE_PLAN.arn, pl.col("record_type") == COVERED)
+    assert {EC2, ECS, LAMBDA} == set(covered["service"])
+    assert not covered["usage_type"].str.contains("Spot").any()
     assert kinds == {
         "Usage",
         COVERED,
