@@ -7,6 +7,7 @@ from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
 from sagekeeper.collector.cost_explorer import COST_EXPLORER
 from sagekeeper.collector.data_capture import DATA_CAPTURE
 from sagekeeper.collector.model_monitor import MODEL_MONITOR
+from sagekeeper.collector.model_requests import MODEL_REQUESTS_SOURCE
 from sagekeeper.collector.price_list import PRICE_LIST
 from sagekeeper.collector.sagemaker_experiments import SAGEMAKER_EXPERIMENTS
 from sagekeeper.collector.sagemaker_flows import SAGEMAKER_FLOWS
@@ -25,4 +26,5 @@ SOURCES: tuple[Source, ...] = (
     CLOUDWATCH_METRICS,
     MODEL_MONITOR,
     DATA_CAPTURE,
+    MODEL_REQUESTS_SOURCE,
 )

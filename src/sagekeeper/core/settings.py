@@ -51,6 +51,11 @@ class Collect(BaseModel):
     metric_days: int = Field(30, ge=3, le=400, description="days of hourly metrics on the first run")
     capture_days: int = Field(14, ge=1, le=90, description="days of data capture on the first run")
     capture_buckets: list[str] = Field([], description="restrict to these buckets; empty: wherever endpoints write")
+    capture_model_attribute: str = Field(
+        "TargetModel",
+        pattern=r"^[\w.-]+$",
+        description="custom attribute of a request (key=value) that names the model of a multi-model endpoint",
+    )
     exports: list[str] = Field(
         [],
         description="s3://bucket/prefix of billing exports (CUR, CUR 2.0, FOCUS) that the payer's reader role may read",

@@ -361,6 +361,23 @@ TOKEN_USE = Table(
     partition=("day",),
 )
 
+MODEL_REQUESTS = Table(
+    "model_requests",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "variant": pl.String(),
+        "day": pl.Date(),
+        "model": pl.String(),  # TargetModel as the caller told it; empty: the request does not name its model
+        "requests": pl.Int64(),  # captured ones: a sample
+        "upto": UTC_TIME,  # hours before this are counted
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "variant", "day", "model"),
+    partition=("day",),
+)
+
 MONITOR_VIOLATIONS = Table(
     "monitor_violations",
     {
@@ -408,6 +425,7 @@ TABLES: tuple[Table, ...] = (
     TRIAL_COMPONENTS,
     FEATURE_PROFILES,
     TOKEN_USE,
+    MODEL_REQUESTS,
     MONITOR_VIOLATIONS,
     PRICES,
 )

@@ -17,6 +17,7 @@ from sagekeeper.core.tables import (
     FEATURE_PROFILES,
     INVENTORY,
     JOBS,
+    MODEL_REQUESTS,
     MONITOR_VIOLATIONS,
     UNIT_COSTS,
 )
@@ -162,7 +163,7 @@ def models_inside(dataset: str, currency: str, basis: spend.Basis, first: date, 
     return _models_inside(dataset, currency, basis, first, last, moment().end_of_day)
 
 
-@remembered(DAILY_COSTS, INVENTORY, spinner="Looking into endpoints …")
+@remembered(DAILY_COSTS, INVENTORY, MODEL_REQUESTS, spinner="Looking into endpoints …")
 def _models_inside(
     dataset: str, currency: str, basis: spend.Basis, first: date, last: date, end_of_day: datetime
 ) -> pl.DataFrame:

@@ -33,6 +33,7 @@ def capture(ask: Ask, endpoint: str, config: dict[str, Any], variant: str, told:
         "eventMetadata": {
             "eventId": str(UUID(bytes=digest[:16], version=4)),
             **({"inferenceId": ask.params["InferenceId"]} if ask.params.get("InferenceId") else {}),
+            **({"customAttributes": [ask.params["CustomAttributes"]]} if ask.params.get("CustomAttributes") else {}),
             "inferenceTime": f"{ask.now:%Y-%m-%dT%H:%M:%SZ}",
         },
         "eventVersion": "0",

@@ -15,7 +15,7 @@ from sagekeeper.analyzers.parents import parents, rolled_up
 from sagekeeper.collector.history import inventory_states
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.core.tables import DAILY_COSTS, JOBS
+from sagekeeper.core.tables import DAILY_COSTS, JOBS, MODEL_REQUESTS
 from sagekeeper.reports.views.spend import Basis, known
 
 UNALLOCATED = "unallocated"
@@ -28,7 +28,9 @@ def models_inside(
     something unallocated; the dearest endpoint first. ``share`` is of the endpoint."""
     daily = _rows(lake, dataset, currency, first, last).filter(pl.col("resource_kind") == "endpoint").collect()
     stood = inventory_states(lake, today, ("endpoint", "inference_component", "model"))
-    found = model_costs(daily, stood, machines(PriceBook.bundled()), pl.DataFrame(schema=REQUESTS))
+    asked = lake.scan(MODEL_REQUESTS).filter(pl.col("day").is_between(first, last)).select(*REQUESTS).collect()
+    asked = asked.with_columns(pl.col("model").replace("", None))
+    found = model_costs(daily, stood, machines(PriceBook.bundled()), asked)
     place, cost = ["account", "region", "endpoint"], f"{basis}_cost"
     several = (pl.col("model").n_unique() > 1) | (pl.col("component").is_not_null().any())
     shared = found.filter((several | (pl.col("basis") == "no counted request names a model").any()).over(place))
