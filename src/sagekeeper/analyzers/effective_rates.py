@@ -31,6 +31,10 @@ RATES: dict[str, pl.DataType] = {
     "committed": pl.Boolean(),  # commitments pay for some of it
 }
 _KEY = ("account", "region", "usage_type", "usage_family", "component", "machine", "currency")
+LEAST_HOURS = 24.0
+"""Fewer are too few to set a month's promise by."""
+Rates = dict[tuple[str, str, str], float]
+"""Effective cost of an hour by account, region and usage type (``Host:ml.m5.xlarge``)."""
 _ALIKE = 1e-6
 """Relative difference below which billed and effective cost are the same: rounding."""
 
@@ -39,6 +43,18 @@ def effective_rates(costs: pl.DataFrame) -> pl.DataFrame:
     """`RATES` of all months in ``costs``; usage without quantity or with unknown effective cost has none."""
     days = used_by_day(costs).with_columns(month=pl.col("day").dt.truncate("1mo"))
     return _rated(days, [*_KEY, "month"]).select(RATES.keys())
+
+
+def known_rates(costs: pl.DataFrame) -> Rates:
+    """Of each usage type by the hour the rate of its newest month that rests on at least `LEAST_HOURS`."""
+    enough = effective_rates(costs).filter(
+        (pl.col("quantity") >= LEAST_HOURS) & pl.col("machine").str.starts_with("ml.") & (pl.col("rate") > 0)
+    )
+    newest = enough.sort("month", "quantity").group_by("account", "region", "usage_type", maintain_order=True).last()
+    return {
+        (account, region, usage): rate
+        for account, region, usage, rate in newest.select("account", "region", "usage_type", "rate").iter_rows()
+    }
 
 
 def rates_before(costs: pl.DataFrame, days: list[date], recent: int = 3, within: int = 31) -> pl.DataFrame:

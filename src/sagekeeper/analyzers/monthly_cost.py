@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from sagekeeper.analyzers.commitments import ALIKE, uncommitted
+from sagekeeper.analyzers.effective_rates import Rates
 from sagekeeper.analyzers.endpoints import counts
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.core.errors import PriceUnknown
@@ -25,7 +27,8 @@ DAYS_PER_MONTH = HOURS_PER_MONTH / 24
 
 @dataclass(frozen=True)
 class MonthlyCost:
-    """``per_month`` in ``currency``. ``uncertainty`` is relative; ``days`` 0 where it is a list price."""
+    """``per_month`` in ``currency``. ``uncertainty`` is relative; ``days`` 0 where it is a list price. ``realisable``: share
+    that stops with the resource; the rest is paid by a commitment, whatever runs (`commitments.py`)."""
 
     per_month: float
     currency: str
@@ -33,6 +36,7 @@ class MonthlyCost:
     certainty: Certainty
     uncertainty: float
     days: int
+    realisable: float = 1.0
 
 
 def endpoint_costs(facts: Facts) -> dict[tuple[str, str, str], MonthlyCost]:
@@ -63,7 +67,10 @@ def endpoint_costs(facts: Facts) -> dict[tuple[str, str, str], MonthlyCost]:
     # Days on which the bill itself names the resource are better than shared ones, if there are enough.
     days = days.filter(pl.col("measured") | (pl.col("measured").sum().over(keys) < 3))
     amount = pl.when(pl.col("effective").all()).then(pl.col("cost").mean()).otherwise(pl.col("billed").mean())
+    until = (facts.as_of - FINAL_AFTER).date()
+    shares = uncommitted(facts.costs, until - timedelta(days=BASELINE_DAYS), until)
     means = days.group_by(keys).agg(
+        (pl.col("cost").sum() < pl.col("billed").sum() * (1 - ALIKE)).alias("covered"),
         pl.col("effective").all(),
         pl.col("measured").all(),
         mean=amount,
@@ -78,6 +85,10 @@ def endpoint_costs(facts: Facts) -> dict[tuple[str, str, str], MonthlyCost]:
             certainty="measured" if row["measured"] else "derived",
             uncertainty=0.0,
             days=row["days"],
+            # Of a cost that was shared out by hours it is not known which of them were covered: none is called free.
+            realisable=shares.get((row["account"], f"endpoint/{row['resource_name']}"), 0.0)
+            if row["effective"] and row["covered"]
+            else 1.0,
         )
         for row in means.sort(keys).iter_rows(named=True)
     }
@@ -96,6 +107,27 @@ def list_cost(facts: Facts, endpoint: dict[str, Any], machines: dict[str, str] |
         total += price.usd * running[name] * HOURS_PER_MONTH
         worst = max(worst, price.uncertainty)
     return MonthlyCost(total, "USD", "list", "assumed", worst, 0)
+
+
+def hosting_cost(
+    facts: Facts, endpoint: dict[str, Any], known: Rates, machines: dict[str, str], discount: float
+) -> float:
+    """Its instance hours of a month, ``machines`` in place of those that it has: at the bill's rate for the type where the bill
+    has it, else at list price times the discount that the bill gives the type it has, else times ``discount``.
+
+    Raises PriceUnknown.
+    """
+    running = counts(endpoint)
+    total = 0.0
+    for variant in endpoint["variants"]:
+        old = variant["InstanceType"]
+        kind = machines.get(variant["VariantName"]) or old
+        rate, now = (known.get((endpoint["account"], endpoint["region"], f"Host:{name}")) for name in (kind, old))
+        if rate is None:
+            own = min(1.0, now / facts.prices.hourly(old, "Hosting", endpoint["region"]).usd) if now else discount
+            rate = facts.prices.hourly(kind, "Hosting", endpoint["region"]).usd * own
+        total += rate * running[variant["VariantName"]] * HOURS_PER_MONTH
+    return total
 
 
 def cost_of(

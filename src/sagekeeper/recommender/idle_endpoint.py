@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from sagekeeper.analyzers import idle
+from sagekeeper.analyzers.commitments import said
 from sagekeeper.analyzers.endpoints import reference
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, list_cost
@@ -107,18 +108,18 @@ def _proposal(
 def _saving(cost: MonthlyCost) -> Saving:
     # Rounded up to the cent: the bill is compared to the cent, and what it saves is at most all that it costs.
     whole = Decimal(str(round(cost.per_month, 6))).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
-    expected = min(Money.of(cost.per_month).amount, whole)
+    real = cost.per_month * cost.realisable
     source = (
         f"the mean of its last {cost.days} full days on the bill" if cost.days else "list prices; it is on no bill yet"
     )
     return Saving(
-        low=Money.of(cost.per_month * (1 - BILL_NOISE - cost.uncertainty)).amount,
-        expected=expected,
+        low=Money.of(real * (1 - BILL_NOISE - cost.uncertainty)).amount,
+        expected=min(Money.of(real).amount, whole),
         high=whole,
         currency=cost.currency,
         basis=cost.basis,
         certainty=cost.certainty,
-        explanation=f"All that it costs, by {source}, per month of 730 hours.",
+        explanation=f"All that it costs, by {source}, per month of 730 hours.{said(cost.realisable)}",
     )
 
 

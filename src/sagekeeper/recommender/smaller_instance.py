@@ -16,9 +16,11 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from sagekeeper.analyzers.commitments import said
+from sagekeeper.analyzers.effective_rates import Rates, known_rates
 from sagekeeper.analyzers.endpoints import KEY, counts, reference, standing
 from sagekeeper.analyzers.facts import Facts
-from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, list_cost
+from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, hosting_cost, list_cost
 from sagekeeper.analyzers.price_evidence import price_figures
 from sagekeeper.core.errors import PriceUnknown
 from sagekeeper.core.prices import InstanceSpec
@@ -89,7 +91,7 @@ def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
         & (pl.max_horizontal("created_at", "changed_at") <= starts)
     )
     loads = busiest(facts, starts, ends)
-    billed = endpoint_costs(facts)
+    billed, known = endpoint_costs(facts), known_rates(facts.costs)
     for row in candidates.sort(KEY).iter_rows(named=True):
         own = loads.get((row["account"], row["region"], row["name"]), {})
         moves = [
@@ -101,7 +103,7 @@ def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
         cost = cost_of(facts, row, billed)
         if not moves or cost is None:
             continue
-        saving = _saving(facts, row, moves, cost)
+        saving = _saving(facts, row, moves, cost, known)
         if saving is not None and saving.expected >= settings.least_saving_per_month:
             yield _proposal(facts, settings, row, moves, cost, saving)
 
@@ -126,31 +128,39 @@ def _oversized(settings: Settings, spec: InstanceSpec, load: Load) -> bool:
     return load.cpu < settings.cpu_below_percent and load.memory < settings.memory_below_percent
 
 
-def _saving(facts: Facts, row: dict[str, Any], moves: list[Move], cost: MonthlyCost) -> Saving | None:
-    """Difference of list prices, at the discount that the bill shows; an uncertain new price widens the range."""
+def _saving(facts: Facts, row: dict[str, Any], moves: list[Move], cost: MonthlyCost, known: Rates) -> Saving | None:
+    """Difference of what the hours cost at the bill's own rates, else at list price and the discount that the bill shows; an
+    uncertain new price widens the range. What a commitment pays for anyway is no saving."""
     machines = {move.variant: move.new.instance_type for move in moves}
     try:
         now, then = list_cost(facts, row), list_cost(facts, row, machines)
     except PriceUnknown:
         return None
-    if now.per_month <= then.per_month:
-        return None
     # The bill also has storage and data, which stay: only a bill below list says that there is a discount.
     discount = min(1.0, cost.per_month / now.per_month) if cost.days else 1.0
-    expected = (now.per_month - then.per_month) * discount
-    doubt = then.per_month * then.uncertainty * discount + BILL_NOISE * expected
+    paid, new = (hosting_cost(facts, row, known, kinds, discount) for kinds in ({}, machines))
+    if paid <= new:
+        return None
+    # It may run fewer hours than it would at today's count (scaling): a saving is in proportion to what it does cost.
+    scale = min(1.0, cost.per_month / paid) if cost.days else 1.0
+    paid, new = paid * scale, new * scale
+    expected = (paid - new) * cost.realisable
+    billed = all((row["account"], row["region"], f"Host:{kind}") in known for kind in machines.values())
+    doubt = (0.0 if billed else new * then.uncertainty) + BILL_NOISE * expected
     doubt += 0.0 if cost.days else now.per_month * now.uncertainty
     whole = Money.of(cost.per_month).amount
     return Saving(
         low=max(Decimal(0), Money.of(expected - doubt).amount),
         expected=min(Money.of(expected).amount, whole),
-        high=min(Money.of(expected + doubt).amount, whole),
+        high=min(Money.of(paid - new + doubt).amount, whole),
         currency=cost.currency,
         basis=cost.basis,
-        certainty="derived" if cost.days and then.uncertainty < 0.1 else "assumed",
+        certainty="derived" if cost.days and (billed or then.uncertainty < 0.1) else "assumed",
         explanation=(
-            f"Instance hours at {then.per_month:,.2f} instead of {now.per_month:,.2f} USD a month of 730 hours at list price"
-            + (f", at the {discount:.0%} of it that the bill shows." if discount < 0.995 else ".")
+            f"Instance hours at {new:,.2f} instead of {paid:,.2f} {cost.currency} a month of 730 hours, "
+            + ("at the bill's own rates." if billed else "at list price")
+            + ("" if billed else f" and the {discount:.0%} of it that the bill shows." if discount < 0.995 else ".")
+            + said(cost.realisable)
         ),
     )
 

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers import job_families
+from sagekeeper.analyzers.commitments import Shares, said, uncommitted
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 from sagekeeper.analyzers.owners import owner
@@ -78,11 +79,13 @@ def propose(facts: Facts, settings: Settings) -> Iterator[Recommendation]:
         settings.assumed_discount_high,
         0,
     )
+    until = (facts.as_of - FINAL_AFTER).date()
+    shares = uncommitted(facts.costs, until - timedelta(days=settings.window_days), until)
     for row in _families(jobs, facts, settings).iter_rows(named=True):
         cost, basis = _cost_per_month(facts, settings, row)
         discount = discounts.get(row["account"], assumed)
         if cost is not None and cost * discount.expected >= settings.least_saving_per_month:
-            yield _proposal(facts, settings, row, cost, basis, discount)
+            yield _proposal(facts, settings, row, cost, basis, discount, _realisable(shares, row))
 
 
 def _with_family(facts: Facts) -> pl.DataFrame:
@@ -182,16 +185,30 @@ def _cost_per_month(facts: Facts, settings: Settings, row: dict[str, Any]) -> tu
     return total * months, "list"
 
 
+def _realisable(shares: Shares, row: dict[str, Any]) -> float:
+    """Share of the runs' cost that no commitment pays: a Savings Plan covers training on demand, and never spot."""
+    own = [
+        share for name in row["names"] if (share := shares.get((row["account"], f"training-job/{name}"))) is not None
+    ]
+    return sum(own) / len(own) if own else 1.0
+
+
 def _proposal(
-    facts: Facts, settings: Settings, row: dict[str, Any], cost: float, basis: CostBasis, discount: Discount
+    facts: Facts,
+    settings: Settings,
+    row: dict[str, Any],
+    cost: float,
+    basis: CostBasis,
+    discount: Discount,
+    real: float,
 ) -> Recommendation:
     family = ResourceRef(account=row["account"], region=row["region"], kind="training_family", name=row["family"])
     longest = int(row["longest"] or row["minutes"] * 60 * 2)
     wait = 2 * longest if row["checkpoints"] else max(longest, LONGEST_WITHOUT_CHECKPOINT)
     change = SpotTraining(family=family, max_wait_seconds=wait, checkpoint_s3_uri=row["checkpoint"])
     saving = Saving(
-        low=Money.of(cost * discount.low).amount,
-        expected=Money.of(cost * discount.expected).amount,
+        low=Money.of(cost * discount.low * real).amount,
+        expected=Money.of(cost * discount.expected * real).amount,
         high=min(Money.of(cost * discount.high).amount, Money.of(cost).amount),
         basis=basis,
         certainty="derived" if discount.jobs and basis != "list" else "assumed",
@@ -199,7 +216,8 @@ def _proposal(
             f"{discount.expected:.0%} of the on-demand price, as {discount.jobs} spot jobs of this account saved."
             if discount.jobs
             else f"{discount.low:.0%} to {discount.high:.0%} is assumed: this account has too few spot jobs of its own."
-        ),
+        )
+        + said(real),
     )
     window = f"{settings.window_days} days up to {facts.as_of - FINAL_AFTER:%-d %b %Y}"
     return Recommendation(
