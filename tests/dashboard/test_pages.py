@@ -102,7 +102,7 @@ def test_costs_of_a_month_equal_the_bill_and_name_what_nobody_could_be_given(pag
     assert round(sum(table["cost"]), 2) == october
 
 
-@pytest.mark.parametrize("group", ["Endpoint", "Job family", "Pipeline"])
+@pytest.mark.parametrize("group", ["Model", "Endpoint", "Job family", "Pipeline"])
 def test_costs_of_subjects_sum_to_the_bill_with_the_rest_and_the_unattributed_as_rows(page, sample, group) -> None:
     test = page("costs")
     choice(test, "Period").set_value("Last month")

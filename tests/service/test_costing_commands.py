@@ -62,7 +62,7 @@ def given(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("by", ["service", "owner", "team", "charge", "endpoint", "job-family", "pipeline"])
+@pytest.mark.parametrize("by", ["service", "owner", "team", "charge", "model", "endpoint", "job-family", "pipeline"])
 @pytest.mark.usefixtures("books")
 def test_every_grouping_sums_to_the_bill(capsys: pytest.CaptureFixture[str], by: str) -> None:
     document = given(capsys, "costs", "--by", by, "--month", "2026-10")

@@ -128,12 +128,24 @@ def _resource_days(
     return spend.grouped(rows, "resource", "cost")
 
 
-@remembered(DAILY_COSTS, spinner="Adding up …")
 def by_subject(
     dataset: str, currency: str, basis: spend.Basis, first: date, last: date, subject: subjects.Subject
 ) -> pl.DataFrame:
-    """`subjects.by_subject`."""
-    return subjects.by_subject(opened().lake, dataset, currency, basis, first, last, subject)
+    """`subjects.by_subject` as of today."""
+    return _by_subject(dataset, currency, basis, first, last, subject, moment().end_of_day)
+
+
+@remembered(DAILY_COSTS, INVENTORY, spinner="Adding up …")
+def _by_subject(
+    dataset: str,
+    currency: str,
+    basis: spend.Basis,
+    first: date,
+    last: date,
+    subject: subjects.Subject,
+    end_of_day: datetime,
+) -> pl.DataFrame:
+    return subjects.by_subject(opened().lake, dataset, currency, basis, first, last, subject, end_of_day)
 
 
 def subject_days(
@@ -143,7 +155,7 @@ def subject_days(
     return _subject_days(dataset, currency, basis, first, last, subject, moment().end_of_day)
 
 
-@remembered(DAILY_COSTS, spinner="Adding up …")
+@remembered(DAILY_COSTS, INVENTORY, spinner="Adding up …")
 def _subject_days(
     dataset: str,
     currency: str,

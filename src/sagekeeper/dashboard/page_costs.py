@@ -24,6 +24,7 @@ GROUPS: dict[str, str] = {
     "Team": "team",
     "Owner": "owner",
     "Project": "project",
+    "Model": "model",
     "Endpoint": "endpoint",
     "Job family": "job_family",
     "Pipeline": "pipeline",

@@ -42,12 +42,13 @@ class By(StrEnum):
     account = "account"
     region = "region"
     charge_category = "charge"
+    model = "model"
     endpoint = "endpoint"
     job_family = "job-family"
     pipeline = "pipeline"
 
 
-SUBJECTS = (By.endpoint, By.job_family, By.pipeline)
+SUBJECTS = (By.model, By.endpoint, By.job_family, By.pipeline)
 MonthOption = Annotated[str | None, typer.Option(help="for example 2026-10; default: the last one on the bill")]
 DatasetOption = Annotated[str, typer.Option(help="which bill")]
 
@@ -70,7 +71,8 @@ def costs(
 
     out = Output(as_json)
     with open_house() as house:
-        cube = spend.load_cube(house.lake, dataset, house.clock())
+        now = house.clock()
+        cube = spend.load_cube(house.lake, dataset, now)
         chosen = _month(month, cube["day"].max(), dataset)
         first, last = chosen, next_month(chosen) - timedelta(days=1)
         currency = spend.main_currency(cube)
@@ -82,7 +84,7 @@ def costs(
         basis = _cost(notion)
         if by in SUBJECTS:
             name = cast("Subject", by.name)
-            table = subjects.by_subject(house.lake, dataset, currency, basis, first, last, name)
+            table = subjects.by_subject(house.lake, dataset, currency, basis, first, last, name, now)
         else:
             table = spend.by_group(own, cast("Dimension", by.name), basis, first, last)
     total, gap = spend.total(rows, basis), spend.unknown_part(rows, basis)
