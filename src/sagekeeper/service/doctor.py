@@ -16,11 +16,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.error import URLError
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from sagekeeper.core.aws import AwsSessions, Role, explain
 from sagekeeper.core.errors import SagekeeperError
@@ -38,6 +40,8 @@ EXTRAS = {
     "sagemaker": ("sagemaker", "reading pipeline definitions"),
     "spark": ("pyspark", "lakes too large for one machine"),
 }
+SILENT = (NotConnected, HTTPClientError, URLError)
+NOTHING_ANSWERS = "Nothing answers there: check the network and the address; rights and roles were not reached."
 CLOCK_SKEW_LIMIT = timedelta(minutes=5)
 """AWS refuses requests whose signature is older than five minutes (SigV4)."""
 
@@ -140,7 +144,7 @@ def _identity(sessions: AwsSessions, account: Account, region: str, role: Role, 
             return Check(name, "failed", detail, "Set the machine's clock (NTP): AWS refuses such signatures.")
         return Check(name, "ok", answer["Arn"])
 
-    return _tried(name, advice, ask)
+    return tried(name, advice, ask)
 
 
 def _skew(answer: dict[str, Any]) -> timedelta:
@@ -161,16 +165,17 @@ def _cost_explorer(sessions: AwsSessions, payer: Account, settings: Settings) ->
             "cost explorer", "ok", f"{period['Start']}: {total['Amount']} {total['Unit']} (asking cost 0.01 USD)"
         )
 
-    return _tried("cost explorer", advice, ask)
+    return tried("cost explorer", advice, ask)
 
 
-def _tried(name: str, advice: str, ask: Callable[[], Check]) -> Check:
+def tried(name: str, advice: str, ask: Callable[[], Check]) -> Check:
+    """``ask``'s check, or the one that its error amounts to; ``advice`` is for an answer that refuses."""
     try:
         return ask()
     except (ClientError, BotoCoreError) as error:
-        return Check(name, "failed", explain(error), advice)
+        return Check(name, "failed", explain(error), NOTHING_ANSWERS if isinstance(error, SILENT) else advice)
     except SagekeeperError as error:
-        return Check(name, "failed", str(error), advice)
+        return Check(name, "failed", str(error), NOTHING_ANSWERS if isinstance(error.__cause__, SILENT) else advice)
 
 
 def _mail(settings: Settings) -> Check:

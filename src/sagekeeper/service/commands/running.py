@@ -142,12 +142,16 @@ def doctor(as_json: JsonOption = False) -> None:
 
     out = Output(as_json)
     with out.progress("checking"):
-        checks = diagnose(load_settings())
+        in_force = load_settings()
+        checks = diagnose(in_force)
     rows = [(check.name, check.state, check.detail, check.advice) for check in checks]
     out.table("Doctor", ("check", "state", "found", "what to do"), rows)
     failed = sum(check.state == "failed" for check in checks)
     out.give({"checks": checks, "failed": failed})
-    out.say(f"{failed} checks failed." if failed else "All is well. Next: sagekeeper collect")
+    following = (
+        "sagekeeper collect" if in_force.aws.accounts else "name an AWS account in sagekeeper.toml, or sagekeeper demo"
+    )
+    out.say(f"{failed} checks failed." if failed else f"All is well. Next: {following}")
     if failed:
         raise typer.Exit(1)
 
