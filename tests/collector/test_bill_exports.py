@@ -116,28 +116,6 @@ def test_two_reports_of_one_name_are_not_mixed(tmp_path: Path, lake: Lake, sqlit
     assert (named.dataset, named.problem) == ("export:second", None)
 
 
-def test_a_crash_before_the_commit_leaves_the_month_and_after_it_the_next_run_ends_the_work(
-    tmp_path: Path, lake: Lake, sqlite_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deliver(tmp_path, MARCH, {"lineItem/UnblendedCost": "1.5"})
-    ingest_export(Folder(tmp_path), lake, sqlite_ledger, NOW)
-    deliver(tmp_path, MARCH, {"lineItem/UnblendedCost": "7"}, assembly="two")
-
-    def crash(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    for place, there in (("kept", [1.5]), ("_remember", [7.0])):
-        with monkeypatch.context() as patched:
-            patched.setattr(bill_exports, place, crash)
-            with pytest.raises(KeyboardInterrupt):
-                ingest_export(Folder(tmp_path), lake, sqlite_ledger, NOW)
-        assert billed(lake, MARCH) == there
-    (outcome,) = ingest_export(Folder(tmp_path), lake, sqlite_ledger, NOW)
-    assert outcome.report is not None
-    assert outcome.report.changed
-    assert billed(lake, MARCH) == [7.0]
-
-
 def test_a_real_report_is_read_by_its_manifest(
     shared_data: Path, tmp_path: Path, lake: Lake, sqlite_ledger: Ledger
 ) -> None:

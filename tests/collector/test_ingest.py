@@ -12,15 +12,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import select
 
 from sagekeeper.collector import bill_text
 from sagekeeper.collector.ingest import ingest_file
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.lake import Lake
-from sagekeeper.core.ledger import Ledger, open_ledger
+from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import AuditRow, IngestedFileRow
 from sagekeeper.core.tables import COSTS
 
@@ -215,36 +213,6 @@ def test_tags_become_one_json_object(tmp_path: Path, lake: Lake, sqlite_ledger: 
     ingest_file(path, lake, sqlite_ledger, NOW)
     found = lake.scan(COSTS).select("Tags").collect()["Tags"].sort(nulls_last=True).to_list()
     assert found == ['{"team":"the \\"A\\" team","aws:createdBy":"IAM"}', None]
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["Usage", "Tax", "Credit", "Fee", "SavingsPlanNegation", "Refund"]),
-            st.decimals(-1000, 1000, places=9).map(str),
-        ),
-        min_size=1,
-        max_size=12,
-    ),
-    st.randoms(use_true_random=False),
-)
-def test_every_line_is_in_exactly_one_category_and_order_is_irrelevant(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]], chance: object
-) -> None:
-    folder = tmp_path_factory.mktemp("property")
-    ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
-    shuffled = list(lines)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    reports = []
-    for number, rows in enumerate((lines, shuffled)):
-        changes = [{"lineItem/LineItemType": kind, "lineItem/UnblendedCost": amount} for kind, amount in rows]
-        path = cur(folder / f"{number}.csv", *changes)
-        reports.append(ingest_file(path, Lake(folder / "lake"), ledger, NOW))
-    ledger.close()
-    assert sum(sums["BilledCost"] for sums in reports[0].totals.values()) == sum(Decimal(text) for _, text in lines)
-    assert reports[0].totals == reports[1].totals
-    assert reports[0].rows == len(lines)
 
 
 # Wrong input: one sentence that names file and row or column, exit code 2, lake and ledger as they were.

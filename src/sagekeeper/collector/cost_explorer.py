@@ -31,6 +31,17 @@ DATASET = "cost-explorer"
 SAGEMAKER = "Amazon SageMaker"
 USAGE_TYPES = ["Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"]
 """Record types that have a usage type and a quantity."""
+RECORD_TYPES = {
+    "Enterprise Discount Program Discount": "EdpDiscount",
+    "Private Rate Card Discount": "PrivateRateDiscount",
+    "Solution Provider Program Discount": "SppDiscount",
+    "Bundled Discount": "BundledDiscount",
+    "Other out-of-cycle charges": "Fee",
+    "Support fee": "Fee",
+    "Upfront reservation fee": "Fee",
+    "Recurring reservation fee": "RIFee",
+}
+"""Where Cost Explorer's name of a record type is not the report's, whose rules (`RULES`) hold for both."""
 METRICS = {"UnblendedCost": "billed", "AmortizedCost": "effective", "UsageQuantity": "quantity"}
 RESOURCE_DAYS = 14
 """GetCostAndUsageWithResources answers for the last 14 days (aws-facts 4.1)."""
@@ -205,6 +216,7 @@ def _with_resources(spine: pl.DataFrame, resources: pl.DataFrame) -> pl.DataFram
 
 def _columns(task: Task) -> list[pl.Expr]:
     """The spine's columns as `costs` columns, every other column null."""
+    record_type = pl.col("record_type").replace(RECORD_TYPES)
     names = {account.id: account.name for account in task.settings.aws.accounts if account.name}
     is_usage = pl.col("record_type") == "Usage"
     month = pl.col("day").dt.truncate("1mo")
@@ -216,12 +228,12 @@ def _columns(task: Task) -> list[pl.Expr]:
         "BillingPeriodEnd": _midnight(month.dt.offset_by("1mo")),
         "ChargePeriodStart": _midnight(pl.col("day")),
         "ChargePeriodEnd": _midnight(pl.col("day").dt.offset_by("1d")),
-        "ChargeCategory": pl.col("record_type").replace_strict(
+        "ChargeCategory": record_type.replace_strict(
             {name: rule.category for name, rule in RULES.items()},
             default=UNKNOWN_TYPE.category,
             return_dtype=pl.String,
         ),
-        "ChargeFrequency": pl.col("record_type").replace_strict(
+        "ChargeFrequency": record_type.replace_strict(
             {name: rule.frequency for name, rule in RULES.items()}, default=None, return_dtype=pl.String
         ),
         "ProviderName": pl.lit("AWS"),
@@ -235,7 +247,7 @@ def _columns(task: Task) -> list[pl.Expr]:
         "EffectiveCost": pl.col("effective"),
         "BillingCurrency": pl.col("currency"),
         "x_UsageType": pl.col("usage_type"),
-        "x_RecordType": pl.col("record_type"),
+        "x_RecordType": record_type,
         "x_Source": pl.lit("cost_explorer"),
         "x_Dataset": pl.lit(DATASET),
         "x_ChargeDate": pl.col("day"),

@@ -92,7 +92,7 @@ NETS = {
     ),
     "reservation/UnusedRecurringFee": "reservation/NetUnusedRecurringFee",
 }
-"""A cost and the column that states it after private discounts; AWS writes those only for accounts that have some."""
+"""A cost and the column that states it after private discounts; AWS fills those only for accounts that have some."""
 
 IN_MAP = "product_name"
 """The product's name, within the map."""
@@ -219,6 +219,12 @@ def _wanted(columns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*_known(columns).values(), *_tag_columns(columns))))
 
 
+def _states_nets(rows: pl.DataFrame, known: dict[str, str]) -> bool:
+    """Whether net costs are there. CUR 2.0 has their columns also for accounts without discounts, and nothing in them."""
+    amounts = [pl.col(known[name]).str.strip_chars().cast(pl.Float64) for name in NETS.values() if name in known]
+    return bool(amounts) and any(rows.select((amount != 0).any() for amount in amounts).row(0))
+
+
 def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     rows = _cleaned(rows)
     known = _known(rows.columns)
@@ -240,6 +246,8 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
         *no_numbers([known[name] for name in AMOUNTS if has(name)]),
         *no_times({known[TIMES[ours]]: moment for ours, moment in times.items()}, [known[START]]),
     )
+    if not _states_nets(rows, known):
+        known = {name: theirs for name, theirs in known.items() if name not in NETS.values()}
     split = text("splitLineItem/ParentResourceId").is_not_null()
     kind = (
         pl.when((text("lineItem/LineItemType") == "Fee") & text("reservation/ReservationARN").is_not_null())
