@@ -67,6 +67,15 @@ def test_where_it_is_not_known_which_hours_were_covered_none_is_promised(rows: S
     assert idle(rows, 5.52, 3.312).saving.expected == Decimal(0)
 
 
+def test_where_the_bill_names_resources_the_accounts_share_is_not_taken_off_a_second_time(
+    rows: SimpleNamespace,
+) -> None:
+    negation = rows.bill_line("", -5.52, x_UsageType=None, x_RecordType="SavingsPlanNegation")
+    item = idle(rows, 5.52, 5.52, *lines(rows, "quiet", 5.52, 5.52), *lines(rows, "covered", 5.52, 3.312), negation)
+    assert float(item.saving.expected) == pytest.approx(5.52 * MONTH, abs=0.01)
+    assert item.saving.low > 0
+
+
 def test_without_a_commitment_all_of_it_is_saved(rows: SimpleNamespace) -> None:
     item = idle(rows, 5.52, 5.52, *lines(rows, "quiet", 5.52, 5.52))
     assert float(item.saving.expected) == pytest.approx(5.52 * MONTH, abs=0.01)

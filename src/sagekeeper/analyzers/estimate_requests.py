@@ -19,6 +19,8 @@ from sagekeeper.analyzers.usage import PREFIX
 
 BY_REQUESTS = r"^(?:ServerlessInf:Mem-\d+GB|\w+:Data-Bytes-(?:In|Out))$"
 BILL_DAYS = 14
+BY_HOUR = 2
+"""Days, today and yesterday, whose hours are asked: before them only whole days are."""
 PER_REQUEST, BY_LATENCY = "requests x use per request on the bill", "requests x latency"
 QUANTITIES: dict[str, pl.DataType] = {
     "day": pl.Date(),
@@ -38,22 +40,22 @@ def requested(
     metrics: pl.DataFrame, costs: pl.DataFrame, inventory: pl.DataFrame, days: list[date], as_of: datetime,
     owner_tags: tuple[str, ...],
 ) -> pl.DataFrame:  # fmt: skip
-    """`QUANTITIES` of ``days``, as far as CloudWatch has told."""
-    hours = metrics.filter(pl.col("period_seconds") == 3600)
-    told = hours.filter(
-        (pl.col("metric") == "Invocations")
-        & (pl.col("statistic") == "Sum")
-        & pl.col("day").is_in(days)
-        & pl.col("value").is_not_null()
+    """`QUANTITIES` of ``days``, as far as CloudWatch has told: the last `BY_HOUR` days by the hour, those before by the day."""
+    recent = days[-BY_HOUR:]
+    hours = metrics.filter((pl.col("period_seconds") == 3600) & pl.col("day").is_in(recent))
+    whole = metrics.filter((pl.col("period_seconds") == 86400) & pl.col("day").is_in(days[:-BY_HOUR]))
+    told = pl.concat([hours, whole]).filter(
+        (pl.col("metric") == "Invocations") & (pl.col("statistic") == "Sum") & pl.col("value").is_not_null()
     )
     asked = told.group_by(*_ENDPOINT, "day").agg(
-        requests=pl.col("value").sum(), upto=pl.col("start").max().dt.offset_by("1h")
+        requests=pl.col("value").sum(),
+        upto=(pl.col("start") + pl.duration(seconds=pl.col("period_seconds"))).max(),
     )
     used = _used_per_request(metrics, costs, as_of)
     by_bill = asked.join(used, on=list(_ENDPOINT), how="inner").with_columns(
         quantity=pl.col("requests") * pl.col("per_request"), method=pl.lit(PER_REQUEST)
     )
-    by_latency = _by_latency(hours.filter(pl.col("day").is_in(days)), inventory).join(
+    by_latency = _by_latency(hours, inventory).join(
         used.filter(pl.col("usage_type").str.starts_with("ServerlessInf:Mem")), on=list(_ENDPOINT), how="anti"
     )
     names = inventory.filter(pl.col("kind") == "endpoint").select(

@@ -2,8 +2,9 @@
 
 In: bill rows of the last final days, a proposal. Out: the proposal, its saving lowered where its account has usage that a plan
 covers. A plan is paid for whether it is used or not: what a covered resource gives up saves nothing until the plan is used
-elsewhere (aws-facts 2.11). Which resource a plan paid for, Cost Explorer does not say, only how much of the account's usage: so
-the least that is saved is nothing, and what is expected counts the uncovered share alone.
+elsewhere (aws-facts 2.11). Where the bill names resources, the levers themselves know how much of each a plan covers
+(`analyzers/commitments.py`). Where it does not, only how much of the account's usage is known: so the least that is saved is
+nothing, and what is expected counts the uncovered share alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ CANCELLED = "SavingsPlanNegation"
 
 
 def covered_shares(facts: Facts) -> dict[str, float]:
-    """Share of each account's SageMaker usage, at on-demand prices, that a plan covered; accounts without any are absent."""
+    """Share of each account's SageMaker usage, at on-demand prices, that a plan covered; absent: accounts without any, and those
+    whose bill names resources."""
     final = (facts.as_of - FINAL_AFTER).date()
     rows = facts.costs.filter(
         (pl.col("x_Dataset") == BILL)
@@ -35,7 +37,8 @@ def covered_shares(facts: Facts) -> dict[str, float]:
     sums = rows.group_by("SubAccountId").agg(
         covered=-cost.filter(cancelled).sum(), used=cost.filter(cancelled.ne_missing(True)).sum()
     )
-    found = sums.filter((pl.col("covered") > 0) & (pl.col("used") > 0))
+    named = rows.filter(pl.col("ResourceId").is_not_null() & (pl.col("ResourceId") != "NoResourceId"))
+    found = sums.filter((pl.col("covered") > 0) & (pl.col("used") > 0)).join(named, on="SubAccountId", how="anti")
     return {account: min(covered / used, 1.0) for account, covered, used in found.iter_rows()}
 
 
@@ -53,5 +56,5 @@ def within_commitments(item: Recommendation, shares: dict[str, float]) -> Recomm
             "covers saves nothing until the plan is used elsewhere.",
         }
     )
-    unknown = "whether the Savings Plan pays for it: Cost Explorer does not say which resource a plan covers"
+    unknown = "whether the Savings Plan pays for it: this bill does not name resources"
     return item.model_copy(update={"saving": lowered, "unknowns": [*item.unknowns, unknown]})

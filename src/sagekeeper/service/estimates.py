@@ -11,12 +11,20 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.estimate import FIRST_DAYS, Known, estimate, open_days
+from sagekeeper.analyzers.estimate_requests import BY_HOUR
+from sagekeeper.analyzers.facts import BILL
 from sagekeeper.core.clock import day_start, month_start
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS, METRICS
 from sagekeeper.service.facts import latest_inventory, price_book
 
+BILL_COLUMNS = (
+    *("x_Dataset", "x_ChargeDate", "SubAccountId", "RegionId", "ServiceName", "x_UsageType", "ChargeDescription"),
+    *("ChargeCategory", "ResourceId", "ConsumedQuantity", "BilledCost", "EffectiveCost", "BillingCurrency"),
+    "CommitmentDiscountStatus",
+)
+"""What the estimate asks of the bill's rows: by far the largest table."""
 LOOK_BACK = timedelta(days=FIRST_DAYS + 2)
 BILL_BACK = timedelta(days=FIRST_DAYS + 33)
 """The bill's rates of a month before the first day that may be estimated."""
@@ -30,10 +38,16 @@ def refresh_estimates(lake: Lake, settings: Settings, as_of: datetime) -> int:
     earlier = lake.scan(ESTIMATES).filter(pl.col("day").is_between(today - LOOK_BACK, today)).collect()
     days = open_days(earlier, as_of)
     begun = day_start(days[0])
-    metrics = (pl.col("metric").is_in(["Invocations", "ModelLatency"])) & pl.col("day").is_between(
-        today - BILL_BACK, today
+    requests = (pl.col("metric") == "Invocations") & (pl.col("statistic") == "Sum")
+    latency = (pl.col("metric") == "ModelLatency") & (pl.col("statistic") == "Average")
+    hourly = (pl.col("period_seconds") == 3600) & (pl.col("day") >= days[-BY_HOUR]) & (requests | latency)
+    daily = (pl.col("period_seconds") == 86400) & (pl.col("day") >= today - BILL_BACK) & requests
+    on_bill = (
+        (pl.col("x_Dataset") == BILL)
+        & pl.col("x_ChargeDate").is_between(today - BILL_BACK, today)
+        & (pl.col("ChargeCategory") == "Usage")
+        & pl.col("ServiceName").str.contains("SageMaker")
     )
-    hourly = (pl.col("period_seconds") == 3600) & pl.col("day").is_in(days)
     known = Known(
         as_of=as_of,
         inventory=latest_inventory(lake, today),
@@ -43,8 +57,8 @@ def refresh_estimates(lake: Lake, settings: Settings, as_of: datetime) -> int:
             & (pl.col("ended_at").is_null() | (pl.col("ended_at") >= begun - timedelta(days=1)))
         )
         .collect(),
-        metrics=lake.scan(METRICS).filter(metrics & (hourly | (pl.col("period_seconds") == 86400))).collect(),
-        costs=lake.scan(COSTS).filter(pl.col("x_ChargeDate").is_between(today - BILL_BACK, today)).collect(),
+        metrics=lake.scan(METRICS).filter((pl.col("day") <= today) & (hourly | daily)).collect(),
+        costs=lake.scan(COSTS).filter(on_bill).select(BILL_COLUMNS).collect(),
         prices=price_book(lake, today),
         earlier=earlier,
         owner_tags=tuple(settings.owner_tags),

@@ -20,6 +20,7 @@ from sagekeeper.reports.views.spend import COST_EXPLORER
 
 COMPARED_DAYS = 30
 """How far back estimates are held against the bill on a page."""
+ASKED = ("day", "usage_family", "usage_type", "currency", "cost", "rate_basis", "unknown", "upto", "observed_at")
 ON_THE_BILL = ("x_Dataset", "x_ChargeDate", "ServiceName", "x_UsageType", "ChargeDescription", "ChargeCategory")
 
 
@@ -53,7 +54,7 @@ def estimated(lake: Lake, as_of: datetime) -> Estimated:
     """Everything about the estimate on ``as_of``."""
     today = as_of.date()
     first = min(month_start(today), today - timedelta(days=COMPARED_DAYS))
-    guesses = lake.scan(ESTIMATES).filter(pl.col("day").is_between(first, today)).collect()
+    guesses = lake.scan(ESTIMATES).filter(pl.col("day").is_between(first, today)).select(ASKED).collect()
     bill = _bill(lake, first, today)
     currency = _currency(guesses)
     lacks = not_yet_billed.lacking(guesses, bill, as_of).filter(pl.col("currency") == currency)
