@@ -186,6 +186,24 @@ def test_an_asynchronous_endpoint_of_which_nothing_is_told_is_unknown_and_never_
     assert found["billed_cost"].to_list() == [24.0, 24.0]
 
 
+def test_a_host_of_components_of_which_nothing_is_told_is_unknown_and_never_without_traffic(rows, work_out) -> None:
+    host = rows.endpoint("shared")
+    document = json.loads(host["config"])
+    del document["EndpointConfig"]["ProductionVariants"][0]["ModelName"]
+    found = work_out(
+        [priced(rows, "shared", day, 6.0) for day in DAYS],
+        [
+            *(metric(rows, "shared", day, None) for day in DAYS),
+            *hourly(rows, "shared", DAYS[0], "Invocations", lambda _: None),
+            *hourly(rows, "shared", DAYS[0], "CPUUtilization", lambda _: 1.0),
+        ],
+        [host | {"config": json.dumps(document)}],
+    )
+    assert found["unit"].to_list() == ["1,000 invocations", "hours with unknown requests"]
+    assert found["billed_cost"].to_list() == [24.0, 24.0]
+    assert found["unknown"].str.starts_with("it hosts inference components").all()
+
+
 def test_what_an_asynchronous_endpoint_has_processed_are_its_requests_whichever_way_it_is_spelt(rows, work_out) -> None:
     found = work_out(
         [priced(rows, "speech", DAYS[0], 24.0)],

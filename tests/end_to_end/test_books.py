@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 
 from sagekeeper.core.clock import next_month
 from sagekeeper.core.ledger.models import Base
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, TABLES, UNIT_COSTS
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, METRICS, TABLES, UNIT_COSTS
 from sagekeeper.service import pipeline
+from sagekeeper.service.demo_world import ACCOUNTS
 from sagekeeper.service.house import House
 
 pytestmark = pytest.mark.integration
@@ -77,6 +78,29 @@ def test_hours_of_endpoints_with_without_and_of_unknown_traffic_cost_what_the_bi
     assert both.height == sums.height > 10
     assert (both["billed_cost"] - both["bill"]).abs().max() < 1e-6
     assert rows.filter(pl.col("unit") == "hours without requests")["billed_cost"].sum() > 0
+
+
+def test_the_requests_that_a_cost_is_divided_by_are_those_that_cloudwatch_counts(kept: House) -> None:
+    units = kept.lake.scan(UNIT_COSTS).filter((pl.col("unit") == "1,000 invocations") & pl.col("unknown").is_null())
+    unit = units.filter(pl.col("account") == ACCOUNTS[0][0]).collect().sort("month", "quantity").row(-1, named=True)
+    assert (unit["found"], unit["bill_days"]) == (unit["expected"], unit["expected"])
+    variants = kept.lake.scan(METRICS).filter(pl.col("resource_name") == unit["subject"]).select("variant").unique()
+    first = datetime(unit["month"].year, unit["month"].month, 1, tzinfo=UTC)
+    client = kept.sessions.client("cloudwatch", unit["account"], unit["region"])
+    told = sum(
+        point["Sum"]
+        for variant in variants.collect()["variant"]
+        for point in client.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="Invocations",
+            Dimensions=[{"Name": "EndpointName", "Value": unit["subject"]}, {"Name": "VariantName", "Value": variant}],
+            StartTime=first,
+            EndTime=first + timedelta(days=unit["bill_days"]),
+            Period=86400,
+            Statistics=["Sum"],
+        )["Datapoints"]
+    )
+    assert unit["quantity"] * 1000 == pytest.approx(told) and told > 1000
 
 
 def test_a_run_repeated_for_the_same_day_changes_no_row(kept: House) -> None:

@@ -20,7 +20,7 @@ from sagekeeper.analyzers.unit_rows import AMOUNTS, PLACE, Settings, certainty, 
 INVOCATIONS, TOKENS = "1,000 invocations", "1M tokens"
 BUSY, QUIET, UNCLEAR = "hours with requests", "hours without requests", "hours with unknown requests"
 ASYNCHRONOUS = "an asynchronous endpoint publishes no Invocations, and CloudWatch tells of nothing that it processed"
-COMPONENTS = "its requests are counted per inference component, which is not collected"
+COMPONENTS = "it hosts inference components: CloudWatch counts requests by component, which is not collected"
 NOTHING_READ = "no metrics were collected for it"
 
 
@@ -30,11 +30,11 @@ def per_invocation(
     """One row per endpoint. ``requests``: of `traffic.Traffic`."""
     asked = requests.group_by(*KEY, "day").agg(requests=_whole("requests"))
     kinds, counted = _kinds(endpoints), pl.col("requests").is_not_null()
-    # Of an asynchronous endpoint nothing in the whole month may mean that nothing is published.
-    told = ~pl.col("asynchronous").fill_null(value=False) | (pl.col("requests").sum().over(KEY) > 0)
+    # Nothing in the whole month may mean that nothing is published under the endpoint's name.
+    told = pl.col("cannot").is_null() | (pl.col("requests").sum().over(KEY) > 0)
     months = (
         days.join(asked, on=[*KEY, "day"], how="left")
-        .join(kinds.select(*KEY, "asynchronous"), on=KEY, how="left")
+        .join(kinds.select(*KEY, "cannot"), on=KEY, how="left")
         .with_columns(requests=pl.when(told).then("requests"))
         .group_by(PLACE)
         .agg(
@@ -118,9 +118,7 @@ def hours_of_service(days: pl.DataFrame, hours: pl.DataFrame, endpoints: pl.Data
         .filter(~pl.col("serverless").fill_null(value=False))
         .with_columns(pl.col("hours").fill_null(HOURS_OF_DAY), pl.col("busy", "quiet").fill_null(0))
         .with_columns(
-            quiet=pl.when(~pl.col("asynchronous").fill_null(value=False) | (pl.col("busy").sum().over(KEY) > 0))
-            .then("quiet")
-            .otherwise(0)
+            quiet=pl.when(pl.col("cannot").is_null() | (pl.col("busy").sum().over(KEY) > 0)).then("quiet").otherwise(0)
         )
         .with_columns(unclear=pl.col("hours") - pl.col("busy") - pl.col("quiet"))
     )
@@ -158,11 +156,9 @@ def _whole(column: str) -> pl.Expr:
 
 
 def _kinds(endpoints: pl.DataFrame) -> pl.DataFrame:
-    """[account, region, name, serverless, asynchronous, cannot]: of the last life; why requests cannot be counted."""
-    no_model = pl.element().struct.field("ModelName").is_null()
-    hosts = pl.col("variants").list.eval(no_model).list.any()
-    cannot = pl.when("asynchronous").then(pl.lit(ASYNCHRONOUS)).when(hosts).then(pl.lit(COMPONENTS))
-    return last_life(endpoints).select(*KEY, "serverless", "asynchronous", cannot=cannot)
+    """[account, region, name, serverless, cannot]: of the last life; why there may be no requests under its name."""
+    cannot = pl.when("asynchronous").then(pl.lit(ASYNCHRONOUS)).when("components").then(pl.lit(COMPONENTS))
+    return last_life(endpoints).select(*KEY, "serverless", cannot=cannot)
 
 
 def last_life(endpoints: pl.DataFrame) -> pl.DataFrame:
