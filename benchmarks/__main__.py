@@ -1,9 +1,12 @@
-"""``make bench``: run every benchmark and print its ratios."""
+"""``make bench``: run every benchmark and print its ratios. Arguments: other sizes of the largest one, the rollup, in lines."""
 
 from __future__ import annotations
 
-from benchmarks import cloudwatch, ingest, lake_replace
+import sys
+
+from benchmarks import cloudwatch, ingest, lake_replace, rollup
 
 if __name__ == "__main__":
     for benchmark in (ingest, lake_replace, cloudwatch):
         benchmark.main()
+    rollup.main(*(int(lines) for lines in sys.argv[1:]))

@@ -61,3 +61,16 @@ def test_a_day_that_does_not_fit_into_the_allowed_memory_is_rolled_up_all_the_sa
         day = next(roll(lake.files(COSTS)))
     assert day.height == 20_000
     assert day.select(BY).is_unique().all()
+
+
+def test_a_day_written_before_a_column_was_declared_is_rolled_up_with_that_column_unknown(tmp_path: Path) -> None:
+    file = str(tmp_path / "old.parquet")
+    rows = [("USD", 1.5, 2.0), ("USD", 2.5, 3.0)]
+    names = {"BillingCurrency": pl.String, "BilledCost": pl.Float64, "ConsumedQuantity": pl.Float64}
+    old = pl.DataFrame(rows, schema=names, orient="row")
+    kept = [name for name in ROLLED if name not in (*COSTS.partition, "lines", "ListCost", "ChargeDescription", *names)]
+    old.with_columns(pl.lit(None, dtype=ROLLED[name]).alias(name) for name in kept).write_parquet(file)
+    with duckdb.connect() as connection:
+        day = on_duckdb(connection, "cost-explorer", FIRST, [file])
+    seen = day.select("BillingCurrency", "BilledCost", "ListCost", "ChargeDescription", "lines").rows()
+    assert seen == [("USD", 4.0, None, None, 2)]

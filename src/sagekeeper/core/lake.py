@@ -28,6 +28,8 @@ OBSERVATION_COLUMNS = ("observed_at", "x_ObservedAt")
 ROW_GROUP = 131_072
 """Rows decoded at once. A reader holds a few such groups, whatever the size of the file (the writer's own: a million)."""
 
+WRITER = WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP)
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -156,7 +158,7 @@ class Lake:
         for table in TABLES:
             delta = self._open(table)
             if delta is not None:
-                delta.optimize.compact()
+                delta.optimize.compact(writer_properties=WRITER)
                 hours = int(keep.total_seconds() // 3600)
                 removed[table.name] = len(
                     delta.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
@@ -188,7 +190,7 @@ class Lake:
                 mode=mode,  # type: ignore[call-overload]
                 predicate=predicate,
                 storage_options=self._options,
-                writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
+                writer_properties=WRITER,
             )
         except CommitFailedError as error:
             raise Conflict(

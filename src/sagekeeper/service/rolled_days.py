@@ -25,6 +25,8 @@ from sagekeeper.core.tables import COSTS
 ROLLED = {name: COSTS.columns[name] for name in COLUMNS} | {"lines": pl.Int64()}
 """What a rolled day looks like, whoever rolled it."""
 
+KINDS = nw.from_native(COSTS.empty()).schema
+
 Roll = Callable[[pl.DataFrame], Iterator[pl.DataFrame]]
 
 
@@ -55,8 +57,12 @@ def rolling(lake: Lake, settings: Settings) -> Iterator[Roll]:
 
 def on_duckdb(connection: duckdb.DuckDBPyConnection, dataset: str, day: date, files: list[str]) -> pl.DataFrame:
     """One day from its files on disk. What does not fit into the connection's memory limit goes through its folder."""
-    lines = nw.from_native(connection.read_parquet(files)).with_columns(
-        nw.lit(dataset).alias("x_Dataset"), nw.lit(day).alias("x_ChargeDate")
+    lines = nw.from_native(connection.read_parquet(files))
+    missing = [name for name in COLUMNS if name not in lines.columns]  # declared since the file was written
+    lines = lines.with_columns(
+        *(nw.lit(None).cast(KINDS[name]).alias(name) for name in missing if name not in COSTS.partition),
+        nw.lit(dataset).alias("x_Dataset"),
+        nw.lit(day).alias("x_ChargeDate"),
     )
     sums: pl.DataFrame = rollup(lines.to_native()).pl()
     return sums
