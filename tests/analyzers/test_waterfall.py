@@ -139,6 +139,28 @@ def test_what_a_bill_does_not_state_is_no_discount_and_is_told() -> None:
     assert found.unstated == 7
 
 
+def test_cost_explorers_usage_that_a_plan_covers_in_part_is_explained_too() -> None:
+    """Ten hours at 1.00, of which a plan covers four at 0.50: one row of Cost Explorer, by usage type."""
+    asked = {"x_Source": "cost_explorer"}
+    found = steps(
+        row("Usage", "Usage", (None, None, 8.0, 10.0), **asked),
+        row("Usage", "Usage", (None, None, 3.0, 3.0), **asked),
+        row("Usage", "SavingsPlanNegation", (None, None, 0.0, -4.0), **asked),
+        row("Purchase", "SavingsPlanRecurringFee", (None, None, 0.5, 2.5), ChargeFrequency="Recurring", **asked),
+        row("Adjustment", "EdpDiscount", (None, None, -0.7, -0.7), **asked),
+    )
+    assert told(found) == {
+        "List price": 13.0,
+        "Discounts": -0.7,
+        "Contracted cost": 12.3,
+        "Saved by commitments": -2.0,
+        "Unused commitment": 0.5,
+        "Effective cost": 10.8,
+        "Billed, before credits and tax": 10.8,
+        "Billed cost": 10.8,
+    }
+
+
 def test_no_rows_are_a_month_of_nothing() -> None:
     assert set(told(steps()).values()) == {0.0}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from sagekeeper.analyzers.waterfall import waterfall
 from sagekeeper.core.tables import COSTS
 from sagekeeper.simulator.client import Simulator
 
@@ -53,4 +54,12 @@ def test_the_lake_has_cost_explorers_billed_and_amortised_cost_of_every_month(
         assert lake[column].to_list() == pytest.approx(expected, abs=CENT)
     # What was paid up front is billed at once, and effective by the hour.
     assert lake["BilledCost"][1] > lake["EffectiveCost"][1] + 5_000
+    november = house.lake.scan(COSTS).filter(pl.col("x_ChargeDate") >= today.replace(day=1))
+    found = waterfall(november)
+    assert float(found.amount("Billed cost")) == pytest.approx(
+        float(told[1]["Total"]["UnblendedCost"]["Amount"]), abs=CENT
+    )
+    assert found.amount("Paid upfront now") > 5_000
+    assert found.amount("Saved by commitments") < 0 and found.amount("Discounts") < 0 and found.amount("Credits") < 0
+    assert not found.amount("Other lines") and abs(found.amount("Discounts on payments")) < 0.001
     house.ledger.close()

@@ -117,8 +117,10 @@ def _by_kind(costs: pl.LazyFrame) -> dict[str, dict[str, float]]:
     """Kind -> sum of list, contracted, effective, billed and unstated."""
     billed = pl.col("BilledCost")
     effective = pl.coalesce("EffectiveCost", billed)
-    # A Savings Plan's usage is billed at its on-demand price, which its negation takes back.
-    covered = pl.when(pl.col("x_RecordType") == "SavingsPlanCoveredUsage").then(billed)
+    # A Savings Plan's usage is billed at its on-demand price, which its negation takes back. (Of usage under a reservation
+    # Cost Explorer tells no such price: no saving is claimed.)
+    plan = (pl.col("x_RecordType") == "SavingsPlanCoveredUsage") | (pl.col("x_Source") == "cost_explorer")
+    covered = pl.when(plan & (pl.col("kind") == "used")).then(pl.max_horizontal(billed, effective))
     contracted = pl.coalesce("ContractedCost", covered, pl.when(pl.col("kind") == "used").then("ListCost"), effective)
     bought = pl.col("kind") == "fee"
     adjusted = pl.col("kind") == "discount"
@@ -152,6 +154,9 @@ def _kind() -> pl.Expr:
         purchase & (pl.col("ChargeFrequency") == "One-Time") & (committed | spread)
     )
 
+    # Cost Explorer's usage is read whole, with what a commitment covers of it.
+    explored = pl.col("x_Source") == "cost_explorer"
+
     def when(condition: pl.Expr) -> pl.Expr:
         return condition.fill_null(value=False)
 
@@ -170,7 +175,7 @@ def _kind() -> pl.Expr:
         .then(pl.lit("fee"))
         .when(when(category != "Usage"))
         .then(pl.lit("refund"))
-        .when(when(committed))
+        .when(when(committed | (explored & (pl.col("EffectiveCost") != pl.col("BilledCost")))))
         .then(pl.lit("used"))
         .when(when(pl.col("PricingCategory") == "Dynamic"))
         .then(pl.lit("spot"))
