@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -18,16 +18,16 @@ from sagekeeper.core.prices import Component, PriceBook
 from sagekeeper.simulator.commitments import offered_rate
 from sagekeeper.simulator.process import start
 
-from .hosted import IMAGE, ROLE, Hosted
+from .hosted import Hosted
+from .levers import jobs, nights, pull, stand
 
 pytestmark = pytest.mark.integration
 
 BEGIN = datetime(2026, 11, 20, 8, tzinfo=UTC)
-NIGHT_BEGINS, NIGHT_ENDS = datetime(2026, 11, 22, 20, tzinfo=UTC), datetime(2026, 11, 23, 6, tzinfo=UTC)
 DAY = date(2026, 11, 23)
 CLOSED = datetime(2026, 11, 28, 8, tzinfo=UTC)
-REQUESTS_AN_HOUR = 1800
 COMMITMENT = 0.4
+CENT = Decimal("0.005")
 Lines = dict[tuple[str, str], Decimal]
 
 
@@ -47,107 +47,6 @@ class Pair(NamedTuple):
 
 def price(instance_type: str, component: Component = "Hosting") -> Decimal:
     return Decimal(str(PriceBook.bundled().hourly(instance_type, component, "us-east-1").usd))
-
-
-def training(aws: Hosted, name: str, spot: bool = False, keep: int = 0) -> None:
-    cluster: dict[str, Any] = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 50}
-    aws.sagemaker.create_training_job(
-        TrainingJobName=name,
-        RoleArn=ROLE,
-        AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
-        OutputDataConfig={"S3OutputPath": "s3://somewhere/models"},
-        ResourceConfig=cluster | ({"KeepAlivePeriodInSeconds": keep} if keep else {}),
-        StoppingCondition={"MaxRuntimeInSeconds": 7200} | ({"MaxWaitTimeInSeconds": 80_000} if spot else {}),
-        HyperParameters={"sagekeeper_run_seconds": "3600"},
-        EnableManagedSpotTraining=spot,
-    )
-
-
-def stand(aws: Hosted) -> None:
-    """What both accounts have."""
-    for name, kind, count in (
-        ("right-size", "ml.m5.xlarge", 1),
-        ("inferentia", "ml.g4dn.xlarge", 1),
-        ("fewer", "ml.m5.large", 3),
-        ("tenant-a", "ml.m5.large", 1),
-        ("tenant-b", "ml.m5.large", 1),
-        ("serverless", "ml.m5.large", 1),
-        ("nights", "ml.m5.large", 1),
-        ("idle", "ml.c5.xlarge", 2),
-        ("scaled", "ml.m5.large", 4),
-    ):
-        aws.config(name, kind, count)
-        aws.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    aws.sagemaker.create_notebook_instance(
-        NotebookInstanceName="bench", InstanceType="ml.t3.medium", RoleArn=ROLE, VolumeSizeInGB=20
-    )
-    aws.running.advance(hours=1)
-    aws.running.set_hosting("traffic", endpoint="serverless", per_hour=REQUESTS_AN_HOUR)
-
-
-def another_config(aws: Hosted, endpoint: str, name: str, **variant: Any) -> None:
-    given = {"VariantName": "main", "ModelName": endpoint, "InitialInstanceCount": 1} | variant
-    if "ServerlessConfig" in given:
-        del given["InitialInstanceCount"]
-    aws.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[given])
-
-
-def pull(aws: Hosted) -> None:
-    """Every lever that is pulled once and holds."""
-    sagemaker = aws.sagemaker
-    another_config(aws, "right-size", "right-size-2", InstanceType="ml.m5.large")
-    sagemaker.update_endpoint(EndpointName="right-size", EndpointConfigName="right-size-2")
-    another_config(aws, "inferentia", "inferentia-2", InstanceType="ml.inf2.xlarge")
-    sagemaker.update_endpoint(EndpointName="inferentia", EndpointConfigName="inferentia-2")
-    sagemaker.update_endpoint_weights_and_capacities(
-        EndpointName="fewer", DesiredWeightsAndCapacities=[{"VariantName": "main", "DesiredInstanceCount": 1}]
-    )
-    sagemaker.create_model(
-        ModelName="tenants",
-        ExecutionRoleArn=ROLE,
-        PrimaryContainer={"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://bucket/tenants/"},
-    )
-    another_config(aws, "tenants", "tenants", InstanceType="ml.m5.large")
-    sagemaker.update_endpoint(EndpointName="tenant-a", EndpointConfigName="tenants")
-    sagemaker.delete_endpoint(EndpointName="tenant-b")
-    sagemaker.delete_endpoint(EndpointName="serverless")
-    another_config(aws, "serverless", "serverless-2", ServerlessConfig={"MemorySizeInMB": 2048, "MaxConcurrency": 5})
-    aws.running.advance(hours=1)
-    sagemaker.create_endpoint(EndpointName="serverless", EndpointConfigName="serverless-2")
-    aws.running.set_hosting("traffic", endpoint="serverless", per_hour=REQUESTS_AN_HOUR)
-    sagemaker.delete_endpoint(EndpointName="idle")
-    sagemaker.stop_notebook_instance(NotebookInstanceName="bench")
-    scaling = aws.client("application-autoscaling")
-    target = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": "endpoint/scaled/variant/main",
-        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-    }
-    scaling.register_scalable_target(MinCapacity=1, MaxCapacity=4, **target)
-    scaling.put_scaling_policy(
-        PolicyName="requests",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={
-            "TargetValue": 100.0,
-            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-        },
-        **target,
-    )
-
-
-def nights(aws: Hosted) -> None:
-    """Deleted in the evening, made again in the morning."""
-    aws.running.advance_until(NIGHT_BEGINS)
-    aws.sagemaker.delete_endpoint(EndpointName="nights")
-    aws.running.advance_until(NIGHT_ENDS)
-    aws.sagemaker.create_endpoint(EndpointName="nights", EndpointConfigName="nights")
-
-
-def jobs(aws: Hosted, pulled: bool) -> None:
-    """On DAY: one job that may be on spot, and one whose warm pool may be off."""
-    aws.running.advance_until(NIGHT_ENDS + timedelta(hours=1))
-    training(aws, "spot", spot=pulled)
-    training(aws, "warm", keep=0 if pulled else 3600)
 
 
 def bill(aws: Hosted) -> Lines:
@@ -226,6 +125,20 @@ def test_serverless_is_billed_by_gigabyte_seconds_instead_of_hours(pair: Pair) -
     assert sum(moved.values()) == pytest.approx(Decimal(0), abs=Decimal("1e-6"))
 
 
+def test_compiling_costs_nothing_and_the_smaller_machine_its_price(pair: Pair) -> None:
+    assert pair.moved("endpoint/compiled") == {
+        ("endpoint/compiled", "USE1-Host:ml.c5.2xlarge"): -24 * price("ml.c5.2xlarge"),
+        ("endpoint/compiled", "USE1-Host:ml.c5.xlarge"): 24 * price("ml.c5.xlarge"),
+    }
+    assert not [resource for resource, _ in pair.pulled if "compilation" in resource]
+
+
+def test_an_asynchronous_endpoint_scaled_to_zero_costs_no_instance(pair: Pair) -> None:
+    assert pair.moved("endpoint/asked-later") == {
+        ("endpoint/asked-later", "USE1-Host:ml.g4dn.xlarge"): -24 * price("ml.g4dn.xlarge"),
+    }
+
+
 def test_nights_off_save_the_hours_of_the_night(pair: Pair) -> None:
     assert pair.moved("endpoint/nights") == {
         ("endpoint/nights", "USE1-Host:ml.m5.large"): -6 * price("ml.m5.large"),
@@ -267,14 +180,16 @@ def test_without_its_warm_pool_a_job_costs_only_its_own_time(pair: Pair) -> None
 def test_nothing_else_on_the_bill_moves(pair: Pair) -> None:
     touched = {
         *(f"endpoint/{name}" for name in ("right-size", "inferentia", "fewer", "tenant-a", "tenant-b", "serverless")),
-        *(f"endpoint/{name}" for name in ("nights", "idle", "scaled")),
+        *(f"endpoint/{name}" for name in ("nights", "idle", "scaled", "compiled", "asked-later")),
         "notebook-instance/bench",
         "training-job/spot",
         "training-job/warm",
     }
     others = {resource for resource, _ in (*pair.without, *pair.pulled)} - touched
     assert len(others) > 5
-    assert {resource: pair.moved(resource) for resource in others if pair.moved(resource)} == {}
+    moved = {resource: pair.moved(resource) for resource in others}
+    # Stored bytes are measured when the clock arrives, and the two clocks did not arrive at the same moments.
+    assert {name: lines for name, lines in moved.items() if any(abs(cost) >= CENT for cost in lines.values())} == {}
 
 
 def test_a_savings_plan_bills_its_commitment_and_takes_what_it_covers_off(pair: Pair) -> None:
