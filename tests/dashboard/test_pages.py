@@ -137,6 +137,10 @@ def test_unit_costs_say_what_was_paid_while_nobody_asked_and_why_a_unit_costs_mo
     assert "[train](http" not in words(test)
     unknown = dict(test.dataframe[0].value[["subject", "unknown"]].itertuples(index=False))
     assert unknown["churn-old-experiment"] == "too few to say: 0 invocations"
+    choice(test, "Of").set_value("Owners")
+    (owner,) = test.run().dataframe[0].value.to_dict("records")
+    # 285 of the endpoint that is asked and 76 of the one that is not, over 19,000 thousands; nothing is known of the third.
+    assert (owner["owner"], owner["unit_cost"], owner["known"]) == ("risk", 361 / 19000, "2 of 3 endpoints")
 
 
 def test_a_shared_endpoint_is_divided_among_its_models_and_what_nobody_reserves(page) -> None:

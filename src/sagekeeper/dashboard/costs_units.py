@@ -18,8 +18,10 @@ from sagekeeper.reports.export import as_csv
 from sagekeeper.reports.views import units
 from sagekeeper.reports.views.bills import Bill
 
+OWNERS = "Owners"
 SUBJECTS = {
     "Endpoints": ["endpoint"],
+    OWNERS: ["endpoint"],
     "Variants": ["endpoint_variant"],
     "Job families": ["training_family", "processing_family", "transform_family", "tuning_family"],
     "Pipelines": ["pipeline"],
@@ -30,6 +32,10 @@ NOTHING = {
     "Pipelines": "No run of this month is known to belong to a pipeline.",
     "Experiments": "No run of this month is known to belong to an experiment.",
 }
+COLUMNS = (
+    *("subject", "variant", "owner", "unit", "unit_cost", "unit_cost_before", "quantity", "cost"),
+    *("by_price", "by_volume", "unknown", "known", "certainty"),
+)
 MOVERS, WASTERS = 5, 10
 WORTH_SAYING = 0.03
 """Change of a cost per unit that is more than the length of a month and the rhythm of its weeks make."""
@@ -160,21 +166,12 @@ def _units(lines: pl.DataFrame, notion: str, currency: str, month: date) -> None
     if own.is_empty():
         st.caption(NOTHING.get(str(chosen), "None in this month."))
         return
+    if chosen == OWNERS:
+        own = units.by_owner(own)
     several = own["unit"].n_unique() > 1
-    shown = own.select(
-        "subject",
-        *(["variant"] if chosen == "Variants" else []),
-        "owner",
-        *(["unit"] if several else []),
-        "unit_cost",
-        "unit_cost_before",
-        "quantity",
-        "cost",
-        "by_price",
-        "by_volume",
-        "unknown",
-        pl.format("{} of {} {}", "found", "expected", "counted").alias("known"),
-        "certainty",
+    left_out = {name for name, wanted in (("unit", several), ("variant", chosen == "Variants")) if not wanted}
+    shown = own.with_columns(known=pl.format("{} of {} {}", "found", "expected", "counted")).select(
+        name for name in COLUMNS if name in {*own.columns, "known"} - left_out
     )
     st.dataframe(
         shown,
@@ -193,7 +190,9 @@ def _units(lines: pl.DataFrame, notion: str, currency: str, month: date) -> None
             "cost": st.column_config.NumberColumn(f"{notion.capitalize()} cost, {currency}", format="accounting"),
             "by_price": st.column_config.NumberColumn("By price", format="accounting"),
             "by_volume": st.column_config.NumberColumn("By volume", format="accounting"),
-            "known": st.column_config.TextColumn("Known", help="Days or runs that count, of those on the bill"),
+            "known": st.column_config.TextColumn(
+                "Known", help="Days, runs or endpoints that count, of those on the bill"
+            ),
             "unknown": st.column_config.TextColumn("Why no cost per unit", width="medium"),
             "certainty": st.column_config.TextColumn(
                 "How known",

@@ -16,6 +16,7 @@ from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import UNIT_COSTS
 from sagekeeper.core.types import CostNotion
+from sagekeeper.reports.views.spend import UNATTRIBUTED
 
 HOURS = (BUSY, QUIET, UNCLEAR)
 ENDPOINT = ["account", "region", "subject", "owner"]
@@ -66,6 +67,34 @@ def per_thousand(lines: pl.DataFrame) -> tuple[float | None, float | None]:
     return sums["cost"] / sums["quantity"], sums["cost_before"] / sums["quantity_before"]
 
 
+def by_owner(lines: pl.DataFrame) -> pl.DataFrame:
+    """1,000 invocations of all endpoints of one owner together, from `unit_lines`.
+
+    [owner, unit, unit_cost, unit_cost_before, quantity, cost, found, expected, counted]: of the ``expected`` endpoints,
+    those ``found`` are in it whose requests and cost are known, those that nobody asked included: the owner pays for
+    them too.
+    """
+    known = pl.col("cost").is_not_null() & pl.col("quantity").is_not_null()
+    before = pl.col("cost_before").is_not_null() & pl.col("quantity_before").is_not_null()
+    owned = lines.filter((pl.col("unit") == INVOCATIONS) & (pl.col("subject_kind") == "endpoint"))
+    sums = owned.group_by(pl.col("owner").fill_null(UNATTRIBUTED), "unit").agg(
+        pl.col("cost", "quantity").filter(known).sum(),
+        unit_cost=_per(pl.col("cost").filter(known), pl.col("quantity").filter(known)),
+        unit_cost_before=_per(pl.col("cost_before").filter(before), pl.col("quantity_before").filter(before)),
+        found=known.sum(),
+        expected=pl.len(),
+    )
+    return (
+        sums.with_columns(
+            cost=pl.when(pl.col("found") > 0).then("cost"),
+            quantity=pl.when(pl.col("found") > 0).then("quantity"),
+            counted=pl.lit("endpoints"),
+        )
+        .sort("cost", "owner", descending=[True, False], nulls_last=True)
+        .select("owner", "unit", "unit_cost", "unit_cost_before", "quantity", "cost", "found", "expected", "counted")
+    )
+
+
 def silence(lake: Lake, dataset: str, month: date, notion: CostNotion, in_currency: str) -> Silence:
     """What was paid for while nobody asked."""
     rows = with_unit_cost(_of(lake, dataset, month), notion).filter(
@@ -86,6 +115,10 @@ def silence(lake: Lake, dataset: str, month: date, notion: CostNotion, in_curren
     )
     sums = lines.select(_known(pl.col("without", "unclear", "cost"))).row(0, named=True)
     return Silence(sums["without"], sums["unclear"], sums["cost"], lines)
+
+
+def _per(cost: pl.Expr, quantity: pl.Expr) -> pl.Expr:
+    return pl.when(quantity.sum() > 0).then(cost.sum() / quantity.sum())
 
 
 def _known(column: pl.Expr) -> pl.Expr:
