@@ -73,6 +73,10 @@ class OwnerRules:
             fallbacks=tuple(told.fallbacks),
         )
 
+    def spell(self, name: str | None) -> str | None:
+        """One name as `spelled` has it."""
+        return pl.select(spelled(pl.lit(name, dtype=pl.String), self)).item() if name else name
+
     def keys(self, of: str) -> tuple[str, ...]:
         """Tag keys of an owner, a team or a project as they may be spelled."""
         return spellings(getattr(self, of)) if self.any_case else getattr(self, of)

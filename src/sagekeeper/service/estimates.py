@@ -13,6 +13,7 @@ import polars as pl
 from sagekeeper.analyzers.estimate import FIRST_DAYS, Known, estimate, open_days
 from sagekeeper.analyzers.estimate_requests import BY_HOUR
 from sagekeeper.analyzers.facts import BILL
+from sagekeeper.analyzers.owners import OwnerRules, spelled
 from sagekeeper.core.clock import day_start, month_start
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.settings import Settings
@@ -48,6 +49,7 @@ def refresh_estimates(lake: Lake, settings: Settings, as_of: datetime) -> int:
         & (pl.col("ChargeCategory") == "Usage")
         & pl.col("ServiceName").str.contains("SageMaker")
     )
+    rules = OwnerRules.of(settings)
     known = Known(
         as_of=as_of,
         inventory=latest_inventory(lake, today),
@@ -61,8 +63,8 @@ def refresh_estimates(lake: Lake, settings: Settings, as_of: datetime) -> int:
         costs=lake.scan(COSTS).filter(on_bill).select(BILL_COLUMNS).collect(),
         prices=price_book(lake, today),
         earlier=earlier,
-        owner_tags=tuple(settings.owner_tags),
+        owner_tags=rules.keys("owner"),
     )
-    rows = estimate(known)
+    rows = estimate(known).with_columns(spelled(pl.col("owner"), rules))
     lake.replace(ESTIMATES, rows, Scope(day_column="day", first=days[0], last=days[-1]))
     return rows.height

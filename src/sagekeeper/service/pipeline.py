@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from sagekeeper.analyzers import ANALYZERS, Analyzer, AnalyzerSettings
+from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.analyzers.unit_rows import Settings as UnitSettings
 from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.collector.run import collect as run_sources
@@ -91,12 +92,16 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
     ]
     progress("loading facts", 1 / steps)
     facts = load_facts(house.lake, house.settings, as_of)
+    rules = OwnerRules.of(house.settings)
     findings: list[Finding] = []
     answered: list[str] = []
     for position, analyzer in enumerate(ANALYZERS, start=2):
         progress(analyzer.name, position / steps)
         try:
-            found = list(analyzer.find(facts, _settings_of(analyzer, house)))
+            found = [
+                item.model_copy(update={"owner": rules.spell(item.owner)})
+                for item in analyzer.find(facts, _settings_of(analyzer, house))
+            ]
         except SagekeeperError as error:
             parts.append(_failed(house, f"analyzer {analyzer.name}", str(error), as_of))
         except Exception as error:
@@ -135,7 +140,9 @@ def recommend(house: House, as_of: datetime, *, progress: Progress = quiet) -> P
     progress("loading facts", 0.0)
     facts = load_facts(house.lake, house.settings, as_of)
     progress("asking the levers", 0.5)
-    made, errors = run_levers(facts, house.settings.levers, house.settings.lifecycle)
+    proposed, errors = run_levers(facts, house.settings.levers, house.settings.lifecycle)
+    rules = OwnerRules.of(house.settings)
+    made = [item.model_copy(update={"owner": rules.spell(item.owner)}) for item in proposed]
     parts = [
         PartOutcome(f"lever {lever.name}", "ok", sum(item.lever == lever.name for item in made), lever.description)
         for lever in LEVERS

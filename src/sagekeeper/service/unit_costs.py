@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.endpoints import described
+from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.analyzers.traffic import USED, Traffic, in_service, traffic
 from sagekeeper.analyzers.unit_costs import LONGEST_RUN, Counted, unit_costs
 from sagekeeper.analyzers.unit_rows import Settings as UnitSettings
@@ -37,7 +38,7 @@ def refresh_unit_costs(lake: Lake, ledger: Ledger, settings: Settings, own: Unit
     due, read_upto = _due(lake, ledger, rules, as_of)
     if due.is_empty():
         return 0
-    endpoints = described(inventory_ever(lake, as_of.date()), tuple(settings.owner_tags))
+    endpoints = described(inventory_ever(lake, as_of.date()), OwnerRules.of(settings).keys("owner"))
     jobs = lake.scan(JOBS).collect()
     trials = lake.scan(TRIAL_COMPONENTS).select("experiment", "trial", "source_arn").collect()
     changed = 0
