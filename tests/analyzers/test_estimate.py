@@ -106,6 +106,14 @@ def test_what_is_scaled_counts_as_before_until_the_moment_of_its_change(rows: Si
     assert hours(again)[TODAY] == 2 * 11.5 + 6 * 0.5
 
 
+def test_a_change_that_was_asked_for_just_before_the_last_look_came_right_after_it(rows: SimpleNamespace) -> None:
+    asked = datetime(2026, 11, 20, 9, 55, tzinfo=UTC)
+    again = after(rows, [at(rows, 6, changed_at=asked)])
+    assert hours(again)[TODAY] == 2 * 10 + 6 * 2
+    long_ago = after(rows, [at(rows, 6, changed_at=asked - timedelta(hours=3))])
+    assert hours(long_ago)[TODAY] == 2 * 11 + 6 * 1
+
+
 def test_another_machine_takes_over_at_the_moment_of_the_change(rows: SimpleNamespace) -> None:
     changed = datetime(2026, 11, 20, 11, 30, tzinfo=UTC)
     again = after(rows, [at(rows, 2, "ml.m5.large", changed_at=changed)])

@@ -294,3 +294,5 @@ def test_what_is_used_and_not_billed_yet_is_said_beside_the_bill_and_never_as_pa
     assert r"100 % at bundled price of 2026\-11\-23" in words(costs)
     days = json.loads(costs.get("plotly_chart")[0].proto.spec)["data"]
     assert "used, not billed yet (estimate)" in {trace["name"] for trace in days}
+    for group in ("Resource", "Endpoint", "Owner"):
+        assert not choice(costs, "By").set_value(group).run().exception

@@ -16,6 +16,8 @@ from sagekeeper.analyzers.owners import owner
 
 HOLDS = timedelta(hours=26)
 """How long a look is good for: a daily collection that comes two hours late still is."""
+COMES_INTO_SERVICE = timedelta(minutes=30)
+"""How long after it was asked for a change of an endpoint may take to show."""
 TIME = pl.Datetime("us", "UTC")
 THING = ("account", "region", "resource_kind", "resource_name")
 KEY = (*THING, "usage_type")
@@ -110,6 +112,8 @@ def since_last_time(
     last = pl.coalesce("last", "known")
     half_way = last + (pl.col("until") - last) / 2
     told = pl.col("changed").is_between(last, pl.col("until"), closed="right")
+    # Asked for shortly before the last look, and not to be seen then: it came right after.
+    late = (last - pl.col("changed")).is_between(timedelta(0), COMES_INTO_SERVICE)
     turned = (
         pl.when(last.is_null())
         .then(pl.max_horizontal("begins", pl.lit(first).cast(TIME)))
@@ -117,6 +121,8 @@ def since_last_time(
         .then(pl.col("until"))
         .when(told.fill_null(False))
         .then("changed")
+        .when(late.fill_null(False))
+        .then(last)
         .otherwise(half_way)
     )
     both = both.with_columns(last=last, turned=pl.min_horizontal(turned, "until"), method=pl.lit(METHOD))

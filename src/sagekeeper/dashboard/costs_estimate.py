@@ -41,7 +41,9 @@ def added(
         return days, last
     hatched = more.with_columns(group=pl.lit(NOT_BILLED), provisional=pl.lit(True)).select(days.columns)
     newest = more["day"].max()
-    return pl.concat([days, hatched.sort("day")]), max(last, newest) if isinstance(newest, date) else last
+    return pl.concat([days, hatched.sort("day")], how="vertical_relaxed"), max(last, newest) if isinstance(
+        newest, date
+    ) else last
 
 
 def note(seen: Estimated | None) -> None:

@@ -26,13 +26,15 @@ ON_THE_BILL = ("x_Dataset", "x_ChargeDate", "ServiceName", "x_UsageType", "Charg
 
 @dataclass(frozen=True)
 class Estimated:
-    """``lacking``: [day, usage_family, currency, estimated, billed, lacking, upto, unknown]. ``days`` and ``families``: estimate
-    against bill (families: of days estimated in time). ``left_out``: [what, cost] of the compared days' bill that no estimate
-    is made for. ``bases``: [rate_basis, cost] of the open days; ``unpriced``: [usage_type, why] of those days."""
+    """``lacking``: [day, usage_family, currency, estimated, billed, lacking, upto, unknown]. ``compared``: estimate against
+    bill by day and family (`estimate_error.COMPARED`); ``days`` and ``families``: its sums (families: of days estimated in
+    time). ``left_out``: [what, cost] of the compared days' bill that no estimate is made for. ``bases``: [rate_basis, cost] of
+    the open days; ``unpriced``: [usage_type, why] of those days."""
 
     currency: str
     upto: datetime | None
     lacking: pl.DataFrame
+    compared: pl.DataFrame
     days: pl.DataFrame
     families: pl.DataFrame
     accuracy: Accuracy | None
@@ -66,6 +68,7 @@ def estimated(lake: Lake, as_of: datetime) -> Estimated:
         currency=currency,
         upto=reached if isinstance(reached, datetime) else None,
         lacking=lacks,
+        compared=rows,
         days=estimate_error.by_day(rows),
         families=estimate_error.by_family(rows.filter(~pl.col("afterwards"))),
         accuracy=estimate_error.accuracy(rows, bill, as_of),

@@ -46,6 +46,7 @@ def estimate(as_json: JsonOption = False) -> None:
             "not_yet_billed": seen.amount,
             "lacking": seen.lacking.to_dicts(),
             "accuracy": seen.accuracy,
+            "compared": seen.compared.to_dicts(),
             "days": seen.days.to_dicts(),
             "families": seen.families.to_dicts(),
             "left_out": seen.left_out.to_dicts(),
