@@ -59,7 +59,8 @@ def _nothing_yet() -> None:
             "Apply a recommendation: here you follow it call by call, see the saving on the bill, and can take it back.",
             width="content",
         )
-        elements.link("recommendations", "Open recommendations", "to-recommendations")
+        with st.container(width="content"):
+            elements.link("recommendations", "Open recommendations", "to-recommendations")
 
 
 def _list(done: list[Activity], chosen: Activity) -> None:
