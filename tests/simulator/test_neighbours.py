@@ -160,6 +160,23 @@ def test_the_inventory_of_neighbours_without_a_rate_is_listed_all_the_same(place
     assert [row["Name"] for row in recipes.list_recipes(RecipeVersion="LATEST_WORKING")["Recipes"]] == ["clean"]
 
 
+def test_the_history_of_spot_prices_is_what_spot_instances_cost(place: Workplace) -> None:
+    ec2, now = place.client("ec2"), place.running.now()
+    given = {"InstanceTypes": ["c6i.2xlarge", "g5.xlarge"], "ProductDescriptions": ["Linux/UNIX"]}
+    pages = ec2.get_paginator("describe_spot_price_history").paginate(
+        StartTime=now - timedelta(days=2, hours=1), EndTime=now, PaginationConfig={"PageSize": 5}, **given
+    )
+    rows = [row for page in pages for row in page["SpotPriceHistory"]]
+    prices = {row["InstanceType"]: float(row["SpotPrice"]) for row in rows}
+    assert prices == {kind: pytest.approx(usd.ec2_prices()[kind] * usd.EC2_SPOT_SHARE) for kind in prices}
+    assert set(prices) == set(given["InstanceTypes"])
+    moments = [row["Timestamp"] for row in rows]
+    assert moments == sorted(moments, reverse=True)
+    assert (moments[0].date(), moments[-1].date()) == (now.date(), now.date() - timedelta(days=2))
+    newest = ec2.describe_spot_price_history(**given)["SpotPriceHistory"]
+    assert {row["Timestamp"].date() for row in newest} == {now.date()}
+
+
 def test_what_was_metered_survives_a_restart(place: Workplace, state: Path) -> None:
     """The last test: it ends the account."""
     place.client("kinesis").create_stream(StreamName="lasting", ShardCount=10)

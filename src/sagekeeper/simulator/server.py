@@ -56,6 +56,7 @@ from sagekeeper.simulator.own_service import OwnServices, arrived, send, typed
 from sagekeeper.simulator.price_files import price_file
 from sagekeeper.simulator.request_counts import ONLY_COUNTED, Asked, RequestCounts
 from sagekeeper.simulator.served import SERVICES
+from sagekeeper.simulator.spot_prices import give_spot_prices
 from sagekeeper.simulator.throttling import Throttle
 from sagekeeper.simulator.unknown_operations import Complete
 from sagekeeper.simulator.world import PAYER, REGIONS, World
@@ -161,6 +162,7 @@ class Simulation:
                 install(response_class, name, handlers, mutating, self.house)
         checked(TokenResponse, "sts", "AssumeRole")
         borrow(self.clock, self.journal)
+        give_spot_prices()
         alarm_actions.on("autoscaling", passing.scaling_of(self.world))
         # Alarms come late, within `passing`: what happened by itself is then already in the metrics that they see.
         self.world.passing += [feature_records.bring_up_to, passing.bring_up_to, retain]
