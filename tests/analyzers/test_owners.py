@@ -158,6 +158,17 @@ def test_a_studio_app_that_was_never_looked_at_is_its_user_profiles(rows: Simple
     assert told(rows, rows.inventory(), app, OwnerRules())["owner"] is None  # a space, for all that is known
 
 
+def test_what_was_made_in_a_space_is_the_one_of_whom_the_space_is(rows: SimpleNamespace) -> None:
+    space = "arn:aws:sagemaker:us-east-1:123456789012:space/d-1/lab"
+    config = {"DomainId": "d-1", "OwnershipSettings": {"OwnerUserProfileName": "Ana"}}
+    inventory = rows.inventory(thing(rows, "studio_space", "d-1/lab", {}, **config) | {"arn": space})
+    job = rows.job(
+        "j", "ml.m5.xlarge", datetime(2026, 11, 10, tzinfo=UTC), 10, tags=json.dumps({"sagemaker:space-arn": space})
+    )
+    found = told(rows, inventory, job["arn"], OwnerRules(), job)
+    assert (found["owner"], found["basis"]) == ("Ana", "user profile name")
+
+
 def test_things_that_refer_to_each_other_end_the_search(rows: SimpleNamespace) -> None:
     one, other = rows.arn("training-job", "one"), rows.arn("training-job", "other")
     start = datetime(2026, 11, 10, tzinfo=UTC)

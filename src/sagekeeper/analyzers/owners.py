@@ -22,8 +22,8 @@ from sagekeeper.core.settings import Fallback, Settings
 FALLBACKS: tuple[Fallback, ...] = ("endpoint_config", "model", "endpoint", "parent", "execution_role", "user_profile")
 FARTHEST = 5
 """Job, schedule, endpoint, model, role: no chain is longer."""
-USER_PROFILE_TAG = "sagemaker:user-profile-arn"
-"""Studio puts it on what a person makes there."""
+USER_PROFILE_TAG, SPACE_TAG = "sagemaker:user-profile-arn", "sagemaker:space-arn"
+"""Studio puts them on what is made there (SageMaker developer guide, "Custom tag propagation")."""
 REFERENCES = pl.Struct(
     {
         "EndpointConfigName": pl.String(),
@@ -263,6 +263,7 @@ def _edges(states: pl.DataFrame, links: pl.DataFrame, rules: OwnerRules) -> pl.D
         ("parent", states.join(links, on="key").select("state", arn="parent_arn")),
         ("execution_role", told.select("state", arn=pl.coalesce("RoleArn", "ExecutionRoleArn"))),
         ("user_profile", told.select("state", arn=_tag("tags", USER_PROFILE_TAG))),
+        ("user_profile", told.select("state", arn=_tag("tags", SPACE_TAG))),
         ("user_profile", told.select("state", arn=place + "user-profile/" + domain + pl.col("UserProfileName"))),
         ("user_profile", told.select("state", arn=place + "user-profile/" + domain + owner_of_space)),
         ("user_profile", told.select("state", arn=place + "space/" + domain + pl.col("SpaceName"))),

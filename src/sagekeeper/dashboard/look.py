@@ -135,7 +135,7 @@ def by_subject(
     return _by_subject(dataset, currency, basis, first, last, subject, moment().end_of_day)
 
 
-@remembered(DAILY_COSTS, INVENTORY, spinner="Adding up …")
+@remembered(DAILY_COSTS, INVENTORY, MODEL_REQUESTS, spinner="Adding up …")
 def _by_subject(
     dataset: str,
     currency: str,
@@ -155,7 +155,7 @@ def subject_days(
     return _subject_days(dataset, currency, basis, first, last, subject, moment().end_of_day)
 
 
-@remembered(DAILY_COSTS, INVENTORY, spinner="Adding up …")
+@remembered(DAILY_COSTS, INVENTORY, MODEL_REQUESTS, spinner="Adding up …")
 def _subject_days(
     dataset: str,
     currency: str,

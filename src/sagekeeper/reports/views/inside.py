@@ -28,9 +28,7 @@ def models_inside(
     something unallocated; the dearest endpoint first. ``share`` is of the endpoint."""
     daily = _rows(lake, dataset, currency, first, last).filter(pl.col("resource_kind") == "endpoint").collect()
     stood = inventory_states(lake, today, ("endpoint", "inference_component", "model"))
-    asked = lake.scan(MODEL_REQUESTS).filter(pl.col("day").is_between(first, last)).select(*REQUESTS).collect()
-    asked = asked.with_columns(pl.col("model").replace("", None))
-    found = model_costs(daily, stood, machines(PriceBook.bundled()), asked)
+    found = model_costs(daily, stood, machines(PriceBook.bundled()), counted_requests(lake, first, last))
     place, cost = ["account", "region", "endpoint"], f"{basis}_cost"
     several = (pl.col("model").n_unique() > 1) | (pl.col("component").is_not_null().any())
     shared = found.filter((several | (pl.col("basis") == "no counted request names a model").any()).over(place))
@@ -44,6 +42,12 @@ def models_inside(
         .sort(whole, *place, "cost", descending=[True, False, False, False, True], nulls_last=True)
         .select(*place, "model", "component", "how", "cost", "share")
     )
+
+
+def counted_requests(lake: Lake, first: date, last: date) -> pl.DataFrame:
+    """Requests per model of multi-model endpoints, in the schema `REQUESTS`."""
+    days = lake.scan(MODEL_REQUESTS).filter(pl.col("day").is_between(first, last))
+    return days.select(*REQUESTS).with_columns(pl.col("model").replace("", None)).collect()
 
 
 def started(lake: Lake, dataset: str, currency: str, basis: Basis, first: date, last: date) -> pl.DataFrame:

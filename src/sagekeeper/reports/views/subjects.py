@@ -14,12 +14,12 @@ import polars as pl
 
 from sagekeeper.analyzers.attribution import AMOUNTS
 from sagekeeper.analyzers.job_families import family
-from sagekeeper.analyzers.model_costs import REQUESTS, machines, model_costs
+from sagekeeper.analyzers.model_costs import machines, model_costs
 from sagekeeper.collector.history import inventory_states
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.tables import DAILY_COSTS
-from sagekeeper.reports.views.inside import UNALLOCATED
+from sagekeeper.reports.views.inside import UNALLOCATED, counted_requests
 from sagekeeper.reports.views.resources import first_day
 from sagekeeper.reports.views.spend import OTHERS, REST, UNATTRIBUTED, Basis, known, provisional
 
@@ -99,8 +99,11 @@ def _named(
     columns = ["group", "day", "estimated", *AMOUNTS]
     endpoint = (pl.col("resource_kind") == "endpoint").fill_null(value=False)
     if subject == "model":
-        others = rows.filter(~endpoint).with_columns(group=nobody)
-        return pl.concat([_models(lake, rows.filter(endpoint).collect(), today).lazy(), others.select(columns)])
+        # A credit or a tax of an endpoint is no use of a model: it is the rest, so that the sum stays the bill's.
+        used = endpoint & (pl.col("charge_category") == "Usage")
+        others = rows.filter(~used).with_columns(group=nobody)
+        hosted = _models(lake, rows.filter(used).collect(), first, last, today)
+        return pl.concat([hosted.lazy(), others.select(columns)])
     own = {
         "endpoint": pl.when(endpoint).then("resource_name"),
         "job_family": pl.when(pl.col("resource_kind").str.ends_with("_job")).then(family("resource_name")),
@@ -109,10 +112,10 @@ def _named(
     return rows.with_columns(group=pl.coalesce(own, nobody)).select(columns)
 
 
-def _models(lake: Lake, daily: pl.DataFrame, today: date) -> pl.DataFrame:
+def _models(lake: Lake, daily: pl.DataFrame, first: date, last: date, today: date) -> pl.DataFrame:
     """The days of endpoints by the models that they host."""
     stood = inventory_states(lake, today, ("endpoint", "inference_component", "model"))
-    found = model_costs(daily, stood, machines(PriceBook.bundled()), pl.DataFrame(schema=REQUESTS))
+    found = model_costs(daily, stood, machines(PriceBook.bundled()), counted_requests(lake, first, last))
     estimated = daily.group_by("day").agg(pl.col("estimated").any())
     return (
         found.join(estimated, on="day", how="left")
