@@ -96,3 +96,5 @@ def test_unit_costs_have_a_number_or_a_reason_and_say_what_was_paid_for_silence(
 def test_a_month_that_is_not_there_is_bad_input_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["unit-costs", "--month", "2026-09"]) == 2
     assert "No unit costs of cost-explorer in 2026-09. Run: sagekeeper analyze" in capsys.readouterr().err
+    assert run(["unit-costs", "--dataset", "file:other.csv"]) == 2
+    assert "There are no unit costs of the bill file:other.csv" in capsys.readouterr().err

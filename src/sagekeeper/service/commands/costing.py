@@ -136,7 +136,12 @@ def unit_costs(
     out = Output(as_json)
     with open_house() as house:
         there = units.months(house.lake, dataset)
-        chosen = _month(month, there[0] if there else None, dataset)
+        if not there:
+            raise BadInput(
+                f"There are no unit costs of the bill {dataset}: it is not analysed yet, or names no endpoint or job that is "
+                "known. Run: sagekeeper analyze"
+            )
+        chosen = _month(month, there[0], dataset)
         if chosen not in there:
             raise BadInput(f"No unit costs of {dataset} in {chosen:%Y-%m}. Run: sagekeeper analyze")
         lines, silence = _unit_lines(house.lake, dataset, chosen, notion)
