@@ -30,6 +30,12 @@ RATES: dict[str, pl.DataType] = {
     "days": pl.UInt32(),  # on how many days of the bill it rests
     "committed": pl.Boolean(),  # commitments pay for some of it
 }
+BILL_COLUMNS = (
+    *("x_Dataset", "x_ChargeDate", "SubAccountId", "RegionId", "ServiceName", "x_UsageType", "ChargeDescription"),
+    *("ChargeCategory", "ResourceId", "ConsumedQuantity", "BilledCost", "EffectiveCost", "BillingCurrency"),
+    "CommitmentDiscountStatus",
+)
+"""What rates, and the estimate, ask of the bill's rows: by far the largest table."""
 _KEY = ("account", "region", "usage_type", "usage_family", "component", "machine", "currency")
 LEAST_HOURS = 24.0
 """Fewer are too few to set a month's promise by."""

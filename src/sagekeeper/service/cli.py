@@ -19,6 +19,7 @@ from sagekeeper.service.commands import (
     costing,
     estimating,
     exporting,
+    pricing,
     reconciling,
     running,
     simulating,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (books, costing, estimating, exporting, reconciling, changes, telling, running, simulating):
+for room in (books, costing, estimating, pricing, exporting, reconciling, changes, telling, running, simulating):
     room.add_to(app)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from sagekeeper.analyzers.effective_rates import BILL_COLUMNS
 from sagekeeper.analyzers.estimate import FIRST_DAYS, Known, estimate, open_days
 from sagekeeper.analyzers.estimate_requests import BY_HOUR
 from sagekeeper.analyzers.facts import BILL
@@ -20,12 +21,6 @@ from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS, METRICS
 from sagekeeper.service.facts import latest_inventory, price_book
 
-BILL_COLUMNS = (
-    *("x_Dataset", "x_ChargeDate", "SubAccountId", "RegionId", "ServiceName", "x_UsageType", "ChargeDescription"),
-    *("ChargeCategory", "ResourceId", "ConsumedQuantity", "BilledCost", "EffectiveCost", "BillingCurrency"),
-    "CommitmentDiscountStatus",
-)
-"""What the estimate asks of the bill's rows: by far the largest table."""
 LOOK_BACK = timedelta(days=FIRST_DAYS + 2)
 BILL_BACK = timedelta(days=FIRST_DAYS + 33)
 """The bill's rates of a month before the first day that may be estimated."""
