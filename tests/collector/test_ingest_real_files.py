@@ -55,6 +55,7 @@ def test_focus_sample_keeps_every_provider_and_says_so(shared_data: Path, lake: 
     assert report.notes == [
         "51 rows of Microsoft are kept beside those of AWS.",
         "7 rows of Oracle are kept beside those of AWS.",
+        "Columns that are not kept: Id.",
         "ContractedCost is unknown in 7 of 1000 rows; its totals are those of the others.",
     ]
     assert rows["BilledCost"].sum() == pytest.approx(float(sum(totals(report, "BilledCost").values())), abs=1e-9)

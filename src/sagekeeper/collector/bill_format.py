@@ -54,6 +54,8 @@ class BillFormat:
     """Which of a header's columns are read."""
     turn: Callable[[BillFile, pl.DataFrame], TurnedRows]
     """Text rows to costs rows. Raises BadInput naming row and column."""
+    unread: Callable[[Sequence[str]], list[str]] = lambda _columns: []
+    """Which of a header's columns are not kept, where people should be told."""
 
     @property
     def article(self) -> str:

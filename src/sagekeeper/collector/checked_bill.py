@@ -110,7 +110,10 @@ class CheckedBill:
         )
 
     def _notes(self, count: int) -> list[str]:
-        notes = [remark.format(n=n) for remark, n in self.remarks.items() if n]
+        notes = [remark.replace("{n}", str(n)) for remark, n in self.remarks.items() if n]
+        unread = [name for bill in self.files for name in self.format.unread(bill.columns)]
+        if unread:
+            notes.append(f"Columns that are not kept: {', '.join(dict.fromkeys(unread))}.")
         absent = list(dict.fromkeys(name for bill in self.files for name in bill.absent))
         if absent:
             notes.append(f"The header names {', '.join(absent)}, but no row has a value there.")
@@ -166,7 +169,8 @@ def kept(frame: pl.DataFrame, part: Path, dataset: str, source: str, now: dateti
         .alias(column)
         for column, amount in sums.items()
     ]
-    frame.drop(ROW).with_columns(
+    silent = [pl.lit(None, kind).alias(name) for name, kind in COSTS.columns.items() if name not in frame.columns]
+    frame.drop(ROW).with_columns(*silent).with_columns(
         *amounts,
         pl.lit(source).alias("x_Source"),
         pl.lit(dataset).alias("x_Dataset"),

@@ -29,10 +29,10 @@ from sagekeeper.collector.bill_format import (
 from sagekeeper.core.tables import COSTS, UTC_TIME
 
 NEEDED = ("BilledCost", "EffectiveCost", "BillingCurrency", "ChargeCategory", "ChargePeriodStart")
-QUANTITIES = ("PricingQuantity", "ConsumedQuantity")
 TIMES = ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart", "BillingPeriodEnd")
 TYPE_COLUMNS = ("x_UsageType", "x_Operation")
 READ = tuple(name for name in COSTS.columns if not name.startswith("x_")) + TYPE_COLUMNS
+QUANTITIES = tuple(name for name in READ if COSTS.columns[name] == pl.Float64() and name not in AMOUNTS)
 PREVIEW = {
     "ProviderName": "Provider",
     "PublisherName": "Publisher",
@@ -71,6 +71,11 @@ def _missing(columns: Sequence[str]) -> list[str]:
 
 def _wanted(columns: Sequence[str]) -> list[str]:
     return list(_known(columns).values())
+
+
+def _unread(columns: Sequence[str]) -> list[str]:
+    kept = set(_wanted(columns))
+    return [name for name in columns if name not in kept]
 
 
 def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
@@ -124,4 +129,5 @@ FOCUS = BillFormat(
     missing=_missing,
     wanted=_wanted,
     turn=_turn,
+    unread=_unread,
 )
