@@ -16,6 +16,7 @@ import pytest
 
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.simulator import neighbour_prices as usd
+from sagekeeper.simulator.neighbour_kinds import EC2
 from sagekeeper.simulator.process import RunningSimulator, start
 
 from .hosted import ROLE, Hosted
@@ -38,10 +39,11 @@ class Line(NamedTuple):
 
 
 class Bill(NamedTuple):
-    """Lines by end of the resource's ARN and usage type, and sums of amortised and unblended cost by record type."""
+    """Lines by end of the resource's ARN and usage type; amortised and unblended cost by record type; EC2's by team."""
 
     lines: dict[tuple[str, str], Line]
     kinds: dict[str, tuple[float, float]]
+    teams: dict[str, float]
 
     def lines_of(self, usage_type: str) -> list[Line]:
         """Those of a usage type, of whatever resource."""
@@ -79,6 +81,7 @@ def make(aws: Hosted) -> dict[str, str]:
         ]["InstanceId"]
         for name, more in (("demand", {}), ("spot", {"InstanceMarketOptions": {"MarketType": "spot"}}))
     }
+    ec2.create_tags(Resources=[found["demand"]], Tags=[{"Key": "team", "Value": "risk"}])
     found["volume"] = ec2.create_volume(AvailabilityZone="us-east-1a", Size=500, VolumeType="gp3")["VolumeId"]
     aws.client("rds").create_db_instance(
         DBInstanceIdentifier="db",
@@ -210,6 +213,18 @@ def read(running: RunningSimulator, begun: datetime) -> Bill:
         Metrics=["AmortizedCost", "UnblendedCost"],
         GroupBy=[{"Type": "DIMENSION", "Key": "RECORD_TYPE"}],
     )["ResultsByTime"][0]["Groups"]
+    teams = ce.get_cost_and_usage(
+        TimePeriod=period,
+        Granularity="MONTHLY",
+        Metrics=["UnblendedCost"],
+        GroupBy=[{"Type": "TAG", "Key": "team"}],
+        Filter={
+            "And": [
+                {"Dimensions": {"Key": "SERVICE", "Values": [EC2]}},
+                {"Dimensions": {"Key": "RECORD_TYPE", "Values": OWN}},
+            ]
+        },
+    )["ResultsByTime"][0]["Groups"]
     return Bill(
         lines,
         {
@@ -219,6 +234,7 @@ def read(running: RunningSimulator, begun: datetime) -> Bill:
             )
             for group in kinds
         },
+        {group["Keys"][0]: float(group["Metrics"]["UnblendedCost"]["Amount"]) for group in teams},
     )
 
 
@@ -228,6 +244,11 @@ def test_instances_cost_their_hours_on_demand_and_less_on_spot(bill: Bill) -> No
     assert [line.quantity for line in (*box, *spot)] == pytest.approx([HOURS, HOURS])
     assert sum(line.cost for line in box) == pytest.approx(HOURS * on_demand, abs=1e-6)
     assert spot[0].rate == pytest.approx(on_demand * usd.EC2_SPOT_SHARE, abs=1e-6)
+
+
+def test_an_instance_costs_the_team_that_it_is_tagged_with(bill: Bill) -> None:
+    assert bill.teams["team$risk"] == pytest.approx(sum(line.cost for line in bill.lines_of("BoxUsage:c6i.2xlarge")))
+    assert bill.teams["team$"] == pytest.approx(bill.lines_of("SpotUsage:c6i.2xlarge")[0].cost)
 
 
 def test_volumes_cost_their_size_until_they_are_deleted(bill: Bill) -> None:

@@ -1,4 +1,4 @@
-"""What is looked at by the hour rather than at every change: objects in S3, items in DynamoDB, custom metrics, alarms.
+"""What is looked at by the hour rather than at every change: objects in S3, items in DynamoDB, metrics, alarms, tags.
 
 In: moto's and CloudWatch's state of an account and region. Out: what it costs from now on (`neighbours.stand`). AWS measures
 stored bytes twice a day; here it is whenever the clock has come to another hour.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from moto.dynamodb.models import dynamodb_backends
+from moto.resourcegroupstaggingapi.models import resourcegroupstaggingapi_backends
 from moto.s3.models import s3_backends
 
 from sagekeeper.simulator import neighbour_prices as usd
@@ -30,6 +31,19 @@ def look(world: World, now: datetime) -> None:
         for key, entry in here.work.neighbours.items():
             if entry.of == "looked at" and key not in there:
                 entry.end(now)
+        _learn_tags(here)
+
+
+def _learn_tags(here: Standing) -> None:
+    """Tags of what is billed here, as the bill has them from now on; what is gone keeps its last ones."""
+    billed = {arn for arn, _ in here.work.neighbours if arn}
+    if not billed:
+        return
+    backend = resourcegroupstaggingapi_backends[here.account][here.region]
+    for item in backend._get_resources_generator(tag_filters=None, resource_type_filters=None):
+        if item.arn in billed and here.tags.get(item.arn, {}) != item.tags:
+            here.tags[item.arn] = dict(item.tags)
+            here.version += 1
 
 
 def _objects(here: Standing) -> Iterator[Hourly]:

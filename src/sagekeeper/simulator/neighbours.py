@@ -12,7 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
-from sagekeeper.simulator.charges import DAY, HOUR, Daily, Run, _span
+from sagekeeper.simulator.charges import DAY, HOUR, Daily, Run, _span, _tags
 from sagekeeper.simulator.neighbour_kinds import SERVICES, Counted, Hourly
 from sagekeeper.simulator.world import FOREVER, Standing
 
@@ -92,7 +92,15 @@ def runs(here: Standing) -> Iterator[Run]:
     """What stands, and stood."""
     for entry in here.work.neighbours.values():
         for start, stop, cost in entry.stays:
-            told = cost.usage_type, cost.operation, cost.arn, "{}", cost.per_hour, cost.price, cost.service
+            told = (
+                cost.usage_type,
+                cost.operation,
+                cost.arn,
+                _tags(here, cost.arn),
+                cost.per_hour,
+                cost.price,
+                cost.service,
+            )
             yield Run(*_span(start, stop or FOREVER), *told, spot=cost.spot)
 
 
@@ -108,4 +116,4 @@ def daily(here: Standing, begin: datetime, end: datetime) -> Iterator[Daily]:
             number = (at[there] // DAY).astype(int)
             sums = np.bincount(number - number.min(), quantity[there])
             told = found.service, found.usage_type, found.operation
-            yield Daily(int(number.min()), sums, *told, found.arn or None, "{}", found.price)
+            yield Daily(int(number.min()), sums, *told, found.arn or None, _tags(here, found.arn), found.price)
