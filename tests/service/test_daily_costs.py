@@ -16,7 +16,7 @@ from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY
 from sagekeeper.service.daily_costs import refresh_daily_costs
-from sagekeeper.service.facts import inventory_ever, latest_inventory
+from sagekeeper.service.facts import inventory_ever, latest_inventory, load_facts
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 OLD, RECENT = date(2026, 3, 2), date(2026, 11, 18)
@@ -160,3 +160,14 @@ def test_of_a_long_history_only_the_looks_are_read_that_saw_something_new(lake: 
         lake.replace(INVENTORY, rows, Scope(equals={"observed_on": day}))
     found = inventory_states(lake, date(2026, 11, 20)).select("observed_on", "tags").rows()
     assert [(day.day, tags) for day, tags in found] == [(1, "a"), (3, "b"), (5, "a"), (6, "a")]
+
+
+def test_the_lines_of_an_ingested_file_are_no_facts_though_its_daily_costs_are(
+    lake: Lake, sqlite_ledger: Ledger, put: Callable[..., None], tmp_path: Path
+) -> None:
+    put(RECENT, 20.0, NOW)
+    put(RECENT, 7.0, NOW, "file:ours.csv")
+    refresh_daily_costs(lake, sqlite_ledger, Settings(data_dir=tmp_path), NOW)
+    facts = load_facts(lake, Settings(data_dir=tmp_path), NOW)
+    assert facts.costs.select("x_Dataset", "BilledCost").rows() == [("cost-explorer", 20.0)]
+    assert sorted(facts.daily_costs["dataset"]) == ["cost-explorer", "file:ours.csv"]

@@ -31,7 +31,7 @@ from sagekeeper.service.rolled_days import rolling
 UNSETTLED_DAYS = 45
 """How long jobs and inventory may still move a day's attribution; also how late AWS restates (a month's close and a bit)."""
 
-SUMS_AT_ONCE = 200_000
+SUMS_AT_ONCE = 100_000
 """Sums of lines that are attributed together: what inventory and jobs cost to prepare is spent once for several days."""
 
 SAME_WITHIN = 1e-9
@@ -94,13 +94,13 @@ def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[
 
 
 def _together(days: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Days in lots of about `SUMS_AT_ONCE` rows."""
+    """Days in lots of at most `SUMS_AT_ONCE` rows, or of one day."""
     lot: list[pl.DataFrame] = []
     for day in days:
-        lot.append(day)
-        if sum(frame.height for frame in lot) >= SUMS_AT_ONCE:
+        if lot and sum(frame.height for frame in lot) + day.height > SUMS_AT_ONCE:
             yield pl.concat(lot)
             lot = []
+        lot.append(day)
     if lot:
         yield pl.concat(lot)
 

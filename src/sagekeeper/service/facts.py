@@ -3,7 +3,7 @@
 In: the lake, ``as_of``, how far back. Out: one `Facts` value of frames. What a question may look back is decided
 here: fourteen months of daily costs (a month-end forecast wants the same month of last year), the collected window of
 metrics, the newest observation of the inventory. Raw bill rows, by far the largest table, only for the last two
-months.
+months, and only of `BILL`, which has days and not hours: of a bill from files there may be a million a day.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.facts import Facts
+from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
@@ -46,7 +46,9 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
     hourly_or_recent = (pl.col("day") >= since(settings.collect.metric_days + 1)) | (pl.col("period_seconds") >= 86400)
     return Facts(
         as_of=as_of,
-        costs=lake.scan(COSTS).filter(pl.col("x_ChargeDate").is_between(since(BILL_ROW_DAYS), today)).collect(),
+        costs=lake.scan(COSTS)
+        .filter((pl.col("x_Dataset") == BILL) & pl.col("x_ChargeDate").is_between(since(BILL_ROW_DAYS), today))
+        .collect(),
         daily_costs=lake.scan(DAILY_COSTS).filter(pl.col("day").is_between(since(DAILY_COST_DAYS), today)).collect(),
         metrics=lake.scan(METRICS)
         .filter(pl.col("day").is_between(since(DAILY_METRIC_DAYS), today) & hourly_or_recent)

@@ -49,6 +49,7 @@ def rolling(lake: Lake, settings: Settings) -> Iterator[Roll]:
                     "memory_limit": f"{wanted.memory_mb}MB",
                     "temp_directory": beyond_memory,
                     "preserve_insertion_order": "false",
+                    "threads": "1",  # the same bill gives the same bits; and it costs a tenth less of the processor
                 }
             ) as connection,
         ):
