@@ -104,6 +104,21 @@ def test_training_is_shared_by_billable_hours_and_a_job_over_midnight_by_its_hou
     assert by_name(daily.filter(pl.col("day") == date(2026, 11, 11))) == {"late": 1.0}
 
 
+def test_spot_that_was_interrupted_about_midnight_is_paid_on_the_day_that_the_bill_says(rows: SimpleNamespace) -> None:
+    # Two hours from 23:00, one of them billed, all of it on the first day: half of it would be if it were spread evenly.
+    spot = rows.job(
+        "spot", "ml.m5.xlarge", datetime(2026, 11, 10, 23, tzinfo=UTC), 120, billable_seconds=3600, spot=True
+    )
+    line = rows.bill_line("USE1-Train:ml.m5.xlarge", 0.2, 1)
+    assert by_name(attribute(rows.costs(line), rows.inventory(), rows.jobs(spot), TAGS)) == {"spot": 0.2}
+    # A job of one day explains no more than its billed hours.
+    noon = rows.job(
+        "noon", "ml.m5.xlarge", datetime(2026, 11, 10, 12, tzinfo=UTC), 120, billable_seconds=3600, spot=True
+    )
+    line = rows.bill_line("USE1-Train:ml.m5.xlarge", 0.4, 2)
+    assert by_name(attribute(rows.costs(line), rows.inventory(), rows.jobs(noon), TAGS)) == {"noon": 0.2, None: 0.2}
+
+
 def test_the_instance_count_of_a_day_is_the_one_that_was_seen_then(rows: SimpleNamespace) -> None:
     # Four instances until the 15th, one since: on the 10th 96 h of its own and 24 h of the other.
     before = rows.endpoint("shrunk", count=4, observed_on=date(2026, 11, 12))

@@ -24,7 +24,7 @@ SLACK = {True: 0.10, False: 0.005}
 """How far a line's quantity may exceed the known running time and still be all of it. Volumes: AWS divides by the hours of the
 month itself (672 to 744), we by 730."""
 
-VERSION = 3
+VERSION = 4
 """Of the rules below: raised when days that were attributed before would come out differently."""
 COLUMNS = (
     "x_Dataset",

@@ -53,6 +53,8 @@ RUN = {
     "component": pl.String(),
     "machine": pl.String(),
     "size": pl.Float64(),
+    "full": pl.Float64(),  # what it would be of, were all of its time billed; null: it is
+    "most": pl.Float64(),  # hours that were billed of it in all
     "starts": pl.Datetime("us", "UTC"),
     "ends": pl.Datetime("us", "UTC"),
     "sure_from": pl.Datetime("us", "UTC"),
@@ -83,10 +85,16 @@ def running(inventory: pl.DataFrame, jobs: pl.DataFrame, days: pl.Series) -> pl.
     volume = pl.col("machine") == VOLUME
     hours = seconds / 3600 * pl.col("size")
     unchanged = pl.col("sure_from") <= pl.col("starts").dt.offset_by(COMES_INTO_SERVICE)
-    return overlapping.with_columns(
+    found = overlapping.with_columns(
         amount=pl.when(volume).then(hours / HOURS_PER_MONTH).otherwise(hours),
         sure=(unchanged | (pl.col("midnight") >= pl.col("sure_from"))).fill_null(True),
-    ).select(*LINE, "kind", "name", "arn", "amount", "sure")
+    )
+    # On which side of midnight spot was interrupted is not known: up to all its time of the day may have been billed.
+    perhaps = overlapping.with_columns(
+        amount=pl.min_horizontal(seconds / 3600 * pl.col("full"), "most") - hours, sure=pl.lit(False)
+    ).filter(pl.col("full").is_not_null() & (pl.col("amount") > 0))
+    columns = [*LINE, "kind", "name", "arn", "amount", "sure"]
+    return pl.concat([found.select(columns), perhaps.select(columns)])
 
 
 def _standing(inventory: pl.DataFrame) -> list[pl.DataFrame]:
@@ -186,7 +194,14 @@ def _worked(jobs: pl.DataFrame) -> list[pl.DataFrame]:
     )
     stored = pl.col("volume_gb").cast(pl.Float64) * count
     return [
-        _runs(timed, pl.col("instance_type"), count * pl.col("billed_share")),
+        _runs(
+            timed.with_columns(
+                full=pl.when(pl.col("billed_share") < 1).then(count),
+                most=pl.coalesce("billable_seconds", "run_seconds") / 3600 * count,
+            ),
+            pl.col("instance_type"),
+            count * pl.col("billed_share"),
+        ),
         _runs(timed, pl.lit(VOLUME), stored),
         _runs(kept, pl.col("instance_type"), count),
         _runs(kept, pl.lit(VOLUME), stored),
@@ -194,6 +209,7 @@ def _worked(jobs: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _runs(things: pl.DataFrame, machine: pl.Expr, size: pl.Expr) -> pl.DataFrame:
-    return things.with_columns(machine=machine, size=size.cast(pl.Float64)).select(
-        pl.col(name).cast(dtype) for name, dtype in RUN.items()
+    sized = things.with_columns(machine=machine, size=size.cast(pl.Float64))
+    return sized.select(
+        (pl.col(name) if name in sized.columns else pl.lit(None)).cast(dtype).alias(name) for name, dtype in RUN.items()
     )
