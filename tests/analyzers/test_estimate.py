@@ -142,7 +142,7 @@ def test_the_same_moment_twice_gives_the_same_rows(rows: SimpleNamespace) -> Non
     assert twice.equals(once.filter(pl.col("day") >= YESTERDAY))
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.sets(st.integers(1, 24 * 60 - 1), max_size=5))
 def test_a_day_comes_to_the_same_however_often_it_was_estimated(rows: SimpleNamespace, cuts: set[int]) -> None:
     earlier: pl.DataFrame | None = None

@@ -72,6 +72,7 @@ def test_what_nobody_can_estimate_is_no_error_and_lowers_the_covered_share(rows:
         line(rows, 10, STORE, 10.0),
         line(rows, 10, "TimedStorage-ByteHrs", 10.0, ServiceName="Amazon Simple Storage Service"),
         line(rows, 10, "", 25.0, ChargeCategory="Tax"),
+        line(rows, 10, "", -90.0, ChargeCategory="Credit"),
     )
     found = compared(guesses(rows, guess(10, "hosting", 82.0)), costs, AS_OF)
     said = accuracy(found, costs, AS_OF)

@@ -49,7 +49,8 @@ COMPARED: dict[str, pl.DataType] = {
 class Accuracy:
     """Errors of whole days, relative to their bill: ``typical`` is the mean of their sizes, ``worst`` the largest of them.
 
-    ``covered``: share of the bill's usage, and ``covered_of_all`` of everything on it, that belongs to estimated families.
+    ``covered``: share of the bill's usage, and ``covered_of_all`` of all its charges before credits and refunds, that belongs to
+    estimated families.
     """
 
     days: int
@@ -108,7 +109,7 @@ def accuracy(rows: pl.DataFrame, costs: pl.DataFrame, as_of: datetime, days: int
     )
     known = pl.col("usage_family").is_in(FAMILIES)
     ours, used, everything = (
-        float(bill.filter(part)["effective"].sum()) for part in (known, pl.col("usage"), pl.lit(True))
+        float(bill.filter(part)["effective"].sum()) for part in (known, pl.col("usage"), pl.col("effective") > 0)
     )
     return Accuracy(
         days=recent.height,

@@ -127,7 +127,7 @@ def _held_against_the_bill(seen: Estimated) -> None:
     covered = ""
     if found is not None:
         usage, whole = say.percent(found.covered, 1), say.percent(found.covered_of_all, 1)
-        covered = f" Estimated uses are {usage} of the usage on the bill, {whole} of all."
+        covered = f" Estimated uses are {usage} of the usage on the bill, {whole} of all charges before credits."
     st.caption(say.in_markdown(f"Estimate beside the final bill of each day.{late}{covered}"))
     with st.expander("Error by use, and what is never estimated"):
         st.dataframe(
