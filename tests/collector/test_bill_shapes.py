@@ -51,6 +51,11 @@ def test_a_time_that_could_mean_two_things_is_refused(text: str, tmp_path: Path)
         read(focus(tmp_path / "bill.csv", {"ChargePeriodStart": text}))
 
 
+def test_a_column_of_times_may_be_empty(tmp_path: Path) -> None:
+    _, rows = read(focus(tmp_path / "bill.csv", {"ChargePeriodEnd": "", "BillingPeriodStart": "NULL"}))
+    assert rows.select("ChargePeriodEnd", "BillingPeriodStart").rows() == [(None, None)]
+
+
 def renamed(change: Callable[[str], str]) -> str:
     return csv_text([{change(name): value for name, value in FOCUS_ROW.items()}])
 

@@ -44,7 +44,7 @@ def test_a_negated_text_is_the_opposite_number(text: str) -> None:
 
 
 def test_what_is_no_decimal_number_is_told_apart() -> None:
-    texts = ["1,5", "1.2.3", "", "abc", "0x1", "1e", "NaN", "inf", "--1", "1 2", "9" * 101, "1E999"]
+    texts = ["1,5", "1.2.3", "", "abc", "0x1", "1e", "NaN", "inf", "--1", "1 2", "9" * 111, "1E999"]
     assert pl.DataFrame({"x": texts}).select(is_number("x"))["x"].to_list() == [False] * len(texts)
 
 

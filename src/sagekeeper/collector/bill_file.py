@@ -64,9 +64,16 @@ class BillFile(ABC):
                 raise BadInput(f"{self.path.name}, row {row}: {check.column} {said}, {check.why}. {UNCHANGED}")
 
 
-def utc_time(name: str) -> pl.Expr:
-    """The text as a time in UTC; null where it is none. Bills write UTC, with or without saying so, or their offset."""
-    text = pl.col(name).str.strip_chars()
+def utc_times(rows: pl.DataFrame, name: str) -> pl.Expr:
+    """The texts as times in UTC; null where one is none. A bill has few times in many rows: each is read once."""
+    texts = rows[name].drop_nulls().unique()
+    moments = pl.DataFrame({"text": texts}).select(_utc_time(pl.col("text")).alias("moment"))["moment"]
+    return pl.col(name).replace_strict(texts, moments, default=None, return_dtype=moments.dtype)
+
+
+def _utc_time(given: pl.Expr) -> pl.Expr:
+    """Bills write UTC, with or without saying so, or their offset."""
+    text = given.str.strip_chars()
     moment = pl.concat_str(
         [
             text.str.slice(0, 10),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sagekeeper.collector.bill_file import ROW, BillFile, utc_time
+from sagekeeper.collector.bill_file import ROW, BillFile, utc_times
 from sagekeeper.collector.bill_format import (
     NO_OBJECT,
     BillFormat,
@@ -201,7 +201,7 @@ def _cleaned(rows: pl.DataFrame) -> pl.DataFrame:
     """Without texts that mean nothing, and with the start and end that only an interval may state."""
     known = _known(rows.columns)
     rows = rows.with_columns(
-        pl.when(~pl.col(known[name]).str.strip_chars().is_in(NULLS)).then(known[name]).alias(known[name])
+        pl.when(~pl.col(known[name]).is_in(NULLS)).then(known[name]).alias(known[name])
         for name in BLANKED
         if name in known
     )
@@ -239,7 +239,7 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
             return pl.col(known[name]).replace(PRODUCT_NAMES)
         return pl.col(known[name]) if has(name) else pl.lit(None, pl.String)
 
-    times = {ours: utc_time(known[name]) for ours, name in TIMES.items() if has(name)}
+    times = {ours: utc_times(rows, known[name]) for ours, name in TIMES.items() if has(name)}
     bill.refuse(
         rows,
         *empty([known[name] for name in NEEDED]),

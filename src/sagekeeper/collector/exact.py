@@ -15,18 +15,18 @@ NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?$"
 """A decimal number as bills write it, in ASCII digits: ``\\d`` would take those of every script. Two
 digits of exponent are more than money has."""
 
-MOST_DIGITS = 100
-"""Digits of one number: more than any bill has, and few enough to be a float."""
+LONGEST = 110
+"""Letters of one number: more than any bill needs, and few enough to be a float."""
 _SUMMED_AT_ONCE = 30
 """Digits of a number that is summed as an integer: 10^30 x 10^8 rows still fits into 128 bits."""
 
-_WIDE = Context(prec=420)
+_WIDE = Context(prec=450)
 
 
 def is_number(column: str) -> pl.Expr:
     """Whether the text can be summed exactly. Null for a null."""
     text = _trimmed(column)
-    return text.str.contains(NUMBER) & (_digits(text) <= MOST_DIGITS)
+    return text.str.contains(NUMBER) & (text.str.len_bytes() <= LONGEST)
 
 
 def exact_sums(frame: pl.DataFrame, by: str, column: str) -> dict[str, Decimal]:
@@ -37,9 +37,12 @@ def exact_sums(frame: pl.DataFrame, by: str, column: str) -> dict[str, Decimal]:
     """
     stated = _trimmed(column)
     # Decimal columns pad with zeros: 1.5 may be written in 40 digits.
-    padded = (_digits(stated) > _SUMMED_AT_ONCE) & stated.str.contains(r"^[^eE]*\.[^eE]*$")
-    text = pl.when(padded).then(stated.str.strip_chars_end("0")).otherwise(stated)
-    long = _digits(text) > _SUMMED_AT_ONCE
+    lengthy = stated.str.len_bytes() > _SUMMED_AT_ONCE
+    padded = lengthy & stated.str.contains(r"^[^eE]*\.[^eE]*$")
+    text, long = stated, lengthy
+    if frame.select(lengthy.any()).item():
+        text = pl.when(padded).then(stated.str.strip_chars_end("0")).otherwise(stated)
+        long = _digits(text) > _SUMMED_AT_ONCE
     exponent = text.str.extract(r"[eE]([+-]?\d+)$").str.strip_prefix("+").cast(pl.Int32).fill_null(0)
     decimals = text.str.extract(r"\.(\d*)").str.len_bytes().cast(pl.Int32).fill_null(0)
     parts = (

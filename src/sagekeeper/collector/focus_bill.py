@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sagekeeper.collector.bill_file import ROW, BillFile, Check, utc_time
+from sagekeeper.collector.bill_file import ROW, BillFile, Check, utc_times
 from sagekeeper.collector.bill_format import (
     AMOUNTS,
     CATEGORIES,
@@ -82,7 +82,7 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     rows = rows.rename({theirs: ours for ours, theirs in _known(rows.columns).items()})
     present = set(rows.columns)
     amounts = [name for name in AMOUNTS if name in present]
-    times = {name: utc_time(name) for name in TIMES if name in present}
+    times = {name: utc_times(rows, name) for name in TIMES if name in present}
     unknown = pl.col("ChargeCategory").is_in(CATEGORIES).not_()
     bill.refuse(
         rows,
