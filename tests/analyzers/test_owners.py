@@ -183,13 +183,13 @@ def test_two_currencies_of_tags_are_one_owner_by_the_rules(rows: SimpleNamespace
     # Until October the key was CostOwner with the old names of teams, since then it is owner with the new ones.
     rules = OwnerRules(owner=("owner", "CostOwner"), same={"risk": ("Risk & Fraud", "ml-risk")})
     before = rows.bill_line(
-        "Host:ml.m5.large", 3.0, ResourceId=rows.arn("endpoint", "gone"), Tags='{"costowner": "ml-risk"}',
+        "Host:ml.m5.large", 3.0, ResourceId=rows.arn("endpoint", "gone"), Tags='{"user:costowner": "ml-risk"}',
         x_ChargeDate=date(2026, 9, 30),
     )  # fmt: skip
     since = rows.bill_line("Host:ml.m5.large", 4.0, ResourceId=rows.arn("endpoint", "here"), Tags='{"Owner": "risk"}')
     daily = attribute(rows.costs(before, since), rows.inventory(), rows.jobs(), rules)
     assert daily.sort("day").select("owner", "owner_basis", "billed_cost").rows() == [
-        ("risk", "bill tag costowner", 3.0),
+        ("risk", "bill tag user:costowner", 3.0),
         ("risk", "bill tag Owner", 4.0),
     ]
 

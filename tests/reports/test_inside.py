@@ -10,6 +10,7 @@ import polars as pl
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.tables import DAILY_COSTS, INVENTORY, MODEL_REQUESTS, Table
 from sagekeeper.reports.views.inside import models_inside
+from sagekeeper.reports.views.spend import load_cube, split_cost
 from sagekeeper.reports.views.subjects import by_subject
 
 DAY, NOW = date(2026, 11, 10), datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -58,3 +59,17 @@ def test_an_endpoint_that_hosts_several_models_is_shown_with_what_each_share_res
         ("many", "a", "requests counted", 7.5, 0.75),
         ("many", "unallocated", "no counted request names a model", 2.5, 0.25),
     ]
+
+
+def test_shared_cost_that_was_split_is_told_by_its_rule_and_stays_in_the_sum(lake: Lake) -> None:
+    row = PLACE | {"day": DAY, "dataset": "cost-explorer", "currency": "USD", "charge_category": "Usage"}
+    shared = row | {"resource_name": "hub", "split_rule": "hub: evenly over owners"}
+    put(
+        lake,
+        DAILY_COSTS,
+        row | {"owner": "risk", "billed_cost": 5.0},
+        *(shared | {"owner": who, "billed_cost": 2.0} for who in ("risk", "search")),
+    )
+    cube = load_cube(lake, "cost-explorer", NOW)
+    assert split_cost(cube, "billed") == [("hub: evenly over owners", 4.0)]
+    assert dict(cube.group_by("owner").agg(pl.col("billed").sum()).rows()) == {"risk": 7.0, "search": 2.0}

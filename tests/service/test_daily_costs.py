@@ -14,7 +14,7 @@ from sagekeeper.core.clock import day_start
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.settings import Settings
-from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY
+from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, Table
 from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.facts import inventory_ever, latest_inventory, load_facts
 
@@ -171,3 +171,17 @@ def test_the_lines_of_an_ingested_file_are_no_facts_though_its_daily_costs_are(
     facts = load_facts(lake, Settings(data_dir=tmp_path), NOW)
     assert facts.costs.select("x_Dataset", "BilledCost").rows() == [("cost-explorer", 20.0)]
     assert sorted(facts.daily_costs["dataset"]) == ["cost-explorer", "file:ours.csv"]
+
+
+def test_a_lake_of_an_earlier_version_is_attributed_again_and_keeps_its_sums(
+    lake: Lake, sqlite_ledger: Ledger, put: Callable[..., None], tmp_path: Path
+) -> None:
+    # The first version had neither list and contracted cost nor owners' teams, rules, parents and splits.
+    before = dict(list(DAILY_COSTS.columns.items())[:16])
+    earlier = Table("daily_costs", before, DAILY_COSTS.keys[:13], DAILY_COSTS.partition)
+    put(OLD, 10.0, NOW)
+    row = {"day": OLD, "dataset": "cost-explorer", "account": "123456789012", "billed_cost": 10.0, "currency": "USD"}
+    lake.replace(earlier, pl.DataFrame([{name: row.get(name) for name in before}], schema=before), Scope())
+    assert lake.scan(DAILY_COSTS).select("billed_cost", "owner_basis").collect().rows() == [(10.0, None)]
+    assert refresh_daily_costs(lake, sqlite_ledger, Settings(data_dir=tmp_path), NOW) == 1
+    assert lake.scan(DAILY_COSTS).select("usage_family", "billed_cost").collect().rows() == [("s3", 10.0)]

@@ -24,7 +24,7 @@ SLACK = {True: 0.10, False: 0.005}
 """How far a line's quantity may exceed the known running time and still be all of it. Volumes: AWS divides by the hours of the
 month itself (672 to 744), we by 730."""
 
-VERSION = 4
+VERSION = 5
 """Of the rules below: raised when days that were attributed before would come out differently."""
 COLUMNS = (
     "x_Dataset",
@@ -105,8 +105,8 @@ def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
         lines.select("tags")
         .unique()
         .with_columns(
-            **{f"bill_{name}": spelled(owner("tags", rules.keys(name)), rules) for name in NAMES},
-            bill_basis=pl.lit("bill tag ") + named_by("tags", rules.keys("owner")),
+            **{f"bill_{name}": spelled(owner("tags", rules.bill_keys(name)), rules) for name in NAMES},
+            bill_basis=pl.lit("bill tag ") + named_by("tags", rules.bill_keys("owner")),
         )
     )
     tagged = lines.join(told, on="tags", how="left", nulls_equal=True)

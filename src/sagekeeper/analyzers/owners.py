@@ -77,6 +77,11 @@ class OwnerRules:
         """One name as `spelled` has it."""
         return pl.select(spelled(pl.lit(name, dtype=pl.String), self)).item() if name else name
 
+    def bill_keys(self, of: str) -> tuple[str, ...]:
+        """The same on a bill: some exports write ``user:`` before the customer's own keys."""
+        keys = self.keys(of)
+        return (*keys, *(f"user:{key}" for key in keys))
+
     def keys(self, of: str) -> tuple[str, ...]:
         """Tag keys of an owner, a team or a project as they may be spelled."""
         return spellings(getattr(self, of)) if self.any_case else getattr(self, of)

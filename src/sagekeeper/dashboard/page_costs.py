@@ -170,6 +170,8 @@ def _notes(own: pl.DataFrame, days: pl.DataFrame, first: date, last: date, basis
     gap = spend.unknown_part(spend.between(own, first, last), basis)
     if abs(gap) >= 0.005:
         notes.append(f"{say.money(gap, currency)} billed has no {basis} cost on this bill and is left out.")
+    for rule, moved in spend.split_cost(spend.between(own, first, last), basis):
+        notes.append(f"{say.money(moved, currency)} is shared cost, split by your rule {rule}.")
     if days["provisional"].any():
         notes.append("Hatched: AWS may still restate these days (they ended less than 48 h ago).")
     missing = spend.missing_days(own, first, last)

@@ -49,6 +49,7 @@ CUBE_KEYS = (
     "team",
     "project",
     "attribution",
+    "split_rule",
     "currency",
 )
 CUBE: dict[str, pl.DataType] = {
@@ -112,6 +113,15 @@ def unknown_part(cube: pl.DataFrame, basis: Basis) -> float:
 def known(column: pl.Expr) -> pl.Expr:
     """The sum of what is known; unknown where nothing is."""
     return pl.when(column.is_not_null().any()).then(column.sum())
+
+
+def split_cost(cube: pl.DataFrame, basis: Basis) -> list[tuple[str, float]]:
+    """Shared cost that was given to those who share it, by the rule that did so; the largest first."""
+    moved = cube.filter(pl.col("split_rule").is_not_null())
+    sums = (
+        moved.group_by("split_rule").agg(pl.col(basis).sum()).sort(pl.col(basis).abs(), "split_rule", descending=True)
+    )
+    return list(sums.iter_rows())
 
 
 def per_day(cube: pl.DataFrame, basis: Basis) -> pl.DataFrame:
