@@ -73,6 +73,16 @@ def test_a_wrong_month_stays_as_it_was_and_stops_no_other(tmp_path: Path, lake: 
     assert (billed(lake, MARCH), billed(lake, APRIL)) == ([1.5], [4.0])
 
 
+def test_a_manifest_that_is_none_is_named_and_stops_no_month(tmp_path: Path, lake: Lake, sqlite_ledger: Ledger) -> None:
+    deliver(tmp_path, MARCH, {"lineItem/UnblendedCost": "1.5"})
+    (tmp_path / "bills/half-Manifest.json").write_text('{"reportName": "bil')
+    wrong, march = ingest_export(Folder(tmp_path), lake, sqlite_ledger, NOW)
+    assert (wrong.title, wrong.report, march.title) == ("bills/half-Manifest.json", None, "export:bills 2026-03")
+    assert wrong.problem is not None
+    assert "bills/half-Manifest.json is no manifest" in wrong.problem
+    assert billed(lake, MARCH) == [1.5]
+
+
 def test_rows_of_another_month_stay_with_their_manifest(tmp_path: Path, lake: Lake, sqlite_ledger: Ledger) -> None:
     deliver(tmp_path, MARCH, {"bill/BillingPeriodStartDate": "2026-02-01T00:00:00Z", "lineItem/UnblendedCost": "3"})
     (outcome,) = ingest_export(Folder(tmp_path), lake, sqlite_ledger, NOW)

@@ -32,12 +32,17 @@ from sagekeeper.core.tables import COSTS
 
 @dataclass(frozen=True)
 class MonthOutcome:
-    """What became of one month: its report, or why it was left as it was."""
+    """What became of one month: its report, or why it was left as it was. ``period`` is None where a manifest told no month."""
 
     dataset: str
-    period: date
+    period: date | None
     report: IngestReport | None
     problem: str | None
+
+    @property
+    def title(self) -> str:
+        """Which month of what, for people."""
+        return self.dataset if self.period is None else f"{self.dataset} {self.period:%Y-%m}"
 
 
 def ingest_export(
@@ -49,8 +54,8 @@ def ingest_export(
     progress: Callable[[str, float], None] = lambda _what, _share: None,
 ) -> list[MonthOutcome]:
     """Bring every month below ``place`` up to date. Raises BadInput when nothing there is an export."""
-    months = months_at(place)
-    outcomes = []
+    months, wrong = months_at(place)
+    outcomes = [MonthOutcome(manifest, None, None, why) for manifest, why in wrong.items()]
     for number, month in enumerate(months):
         name = f"export:{(dataset or month.export).removeprefix('export:')}"
         progress(f"{month.export} {month.period:%Y-%m}", number / len(months))

@@ -124,15 +124,24 @@ class Bucket:
         return self._there
 
 
-def months_at(place: Place) -> list[Month]:
-    """The newest delivery of each month of each export below ``place``. Raises BadInput when there is no manifest."""
+def months_at(place: Place) -> tuple[list[Month], dict[str, str]]:
+    """The newest delivery of each month of each export below ``place``, and what is wrong with manifests that tell none.
+
+    Raises BadInput when there is no manifest at all.
+    """
     manifests = [item for item in place.found() if item.key.endswith(ENDING)]
     if not manifests:
         raise BadInput(
             f"There is no manifest (…{ENDING}) below {place.address}. Name the folder or prefix that AWS delivers to, "
             "or name single files. Nothing was changed."
         )
-    return newest(month_of(place.content(item.key), item.key, item.changed_at) for item in manifests)
+    months, wrong = [], {}
+    for item in manifests:
+        try:
+            months.append(month_of(place.content(item.key), item.key, item.changed_at))
+        except BadInput as error:
+            wrong[item.key] = str(error)
+    return newest(months), wrong
 
 
 def content_mark(place: Place, month: Month) -> str:

@@ -25,7 +25,7 @@ def _collect(task: Task) -> int:
                 continue
         for month in months:
             if month.problem is not None:
-                task.note(f"{month.dataset} {month.period:%Y-%m} is as it was: {month.problem}")
+                task.note(f"{month.title} is as it was: {month.problem}")
             elif month.report is not None and month.report.changed:
                 rows += month.report.rows
     return rows

@@ -89,9 +89,7 @@ def ingest(
                     else:
                         months = ingest_export(export, house.lake, house.ledger, now, dataset, progress)
                         found = [month.report for month in months if month.report is not None]
-                        problems += [
-                            f"{item.dataset} {item.period:%Y-%m}: {item.problem}" for item in months if item.problem
-                        ]
+                        problems += [f"{item.title}: {item.problem}" for item in months if item.problem]
                 for report in found:
                     _show(out, report)
                 reports += found
