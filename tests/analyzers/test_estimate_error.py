@@ -132,3 +132,12 @@ def test_a_final_day_is_the_bills_alone_a_young_one_is_filled_up_and_a_missing_o
 def test_what_has_no_price_is_counted_and_in_no_amount(rows: SimpleNamespace) -> None:
     found = lacking(guesses(rows, guess(20, "hosting", None), guess(20, "hosting", 5.0)), rows.costs(), AS_OF)
     assert found.select("lacking", "unknown").rows() == [(5.0, 1)]
+
+
+def test_where_the_bill_has_stopped_coming_all_days_after_it_are_estimated(rows: SimpleNamespace) -> None:
+    costs = rows.costs(line(rows, 14, HOST, 90.0))
+    made = guesses(rows, *(guess(day, "hosting", 100.0) for day in (13, 14, 15, 16)))
+    assert lacking(made, costs, AS_OF).select("day", "lacking").rows() == [
+        (date(2026, 11, 15), 100.0),
+        (date(2026, 11, 16), 100.0),
+    ]

@@ -12,6 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from sagekeeper.analyzers.estimate_error import FAMILIES, billed, final
+from sagekeeper.analyzers.facts import BILL
 from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 
 LACKING: dict[str, pl.DataType] = {
@@ -27,7 +28,7 @@ LACKING: dict[str, pl.DataType] = {
 
 
 def lacking(estimates: pl.DataFrame, costs: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """`LACKING` of all days younger than 48 hours, or without a bill, that have an estimate."""
+    """`LACKING` of all days younger than 48 hours, or after the last one on the bill, that have an estimate."""
     bill = billed(costs.filter(~final(as_of)))
     days = bill.select("day").unique().with_columns(on_bill=pl.lit(True))
     came = (
@@ -35,7 +36,9 @@ def lacking(estimates: pl.DataFrame, costs: pl.DataFrame, as_of: datetime) -> pl
         .group_by("day", "usage_family", "currency")
         .agg(billed=pl.col("effective").sum())
     )
-    young = pl.col("day") >= (as_of - FINAL_AFTER).date()
+    last = costs.filter(pl.col("x_Dataset") == BILL)["x_ChargeDate"].max()
+    after = pl.lit(True) if last is None else pl.col("day") > pl.lit(last)
+    young = (pl.col("day") >= (as_of - FINAL_AFTER).date()) | after
     guessed = (
         estimates.filter(young)
         .group_by("day", "usage_family", "currency")
