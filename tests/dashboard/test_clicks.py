@@ -76,7 +76,7 @@ def test_three_clicks_in_two_tabs_are_one_approved_action(serve, tab, ledger, id
 def test_closing_the_dialog_asks_for_nothing(serve, tab, ledger, idle) -> None:
     page = tab(f"{serve()}/recommendations?rec={idle}")
     page.get_by_role("button", name="Apply …").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     assert actions_of(ledger, idle) == []
@@ -85,7 +85,7 @@ def test_closing_the_dialog_asks_for_nothing(serve, tab, ledger, idle) -> None:
 def test_undo_asks_first_and_then_writes_one_request(serve, tab, ledger) -> None:
     page = tab(f"{serve()}/activity?action=1")
     page.get_by_role("button", name="Undo …").click()
-    expect(page.get_by_role("dialog")).to_contain_text("The saving ends with it")
+    expect(page.get_by_role("dialog")).to_contain_text("The saving ends with it", timeout=20_000)
     page.get_by_role("dialog").get_by_label("Your name").fill("ben")
     page.get_by_role("button", name="Undo now").click()
     expect(page.get_by_text("undo asked for").first).to_be_visible(timeout=20_000)
