@@ -31,7 +31,7 @@ from sagekeeper.service.rolled_days import rolling
 UNSETTLED_DAYS = 45
 """How long jobs and inventory may still move a day's attribution; also how late AWS restates (a month's close and a bit)."""
 
-SUMS_AT_ONCE = 100_000
+SUMS_AT_ONCE = 80_000
 """Sums of lines that are attributed together: what inventory and jobs cost to prepare is spent once for several days."""
 
 SAME_WITHIN = 1e-9
