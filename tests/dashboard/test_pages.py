@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -13,7 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import open_ledger
+from sagekeeper.core.ledger.runs import set_watermark
 from sagekeeper.core.tables import ESTIMATES
+from sagekeeper.reports.views.reconcile import look_of
 
 pytestmark = pytest.mark.integration
 
@@ -183,6 +186,18 @@ def test_reconciliation_says_that_it_agrees_and_what_nobody_could_be_given(page)
     assert "Usage given to a resource" in said
     assert "What nobody could be given, and why" in said
     assert "From list price to the invoice" in said and "the difference was paid at another time" in said
+
+
+def test_reconciliation_offers_the_last_look_where_there_was_one(page, surroundings) -> None:
+    assert "the last look" not in page("reconciliation").selectbox(key="back").options
+    then, ledger = datetime(2026, 11, 1, tzinfo=UTC), ledger_of(surroundings)
+    with ledger.session() as session:
+        set_watermark(session, *look_of("cost-explorer", date(2026, 11, 1)), then, then)
+    ledger.close()
+    test = page("reconciliation")
+    test.selectbox(key="back").select("the last look").run()
+    assert not test.exception
+    assert "Moved since 1 Nov 2026" in [item.label for item in test.metric]
 
 
 def test_reconciliation_answers_what_the_month_said_on_a_day(page) -> None:

@@ -99,6 +99,11 @@ def bill_months(dataset: str) -> list[date]:
     return reconcile.months(opened().lake, dataset)
 
 
+def last_look(dataset: str, month: date) -> datetime | None:
+    """`reconcile.last_look`."""
+    return reconcile.last_look(opened().ledger, dataset, month)
+
+
 def reconciliation(dataset: str, month: date, since: datetime) -> reconcile.Reconciliation:
     """`reconcile.reconcile` with the bill's rows as they were read, and what it said at ``since``."""
     return _reconciliation(dataset, month, since, moment().hour)

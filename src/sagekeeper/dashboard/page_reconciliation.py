@@ -17,8 +17,8 @@ from sagekeeper.reports.export import as_csv
 from sagekeeper.reports.views.reconcile import Reconciliation, seen_on
 from sagekeeper.reports.waterfall_chart import waterfall_figure
 
-CLOSE, ON_A_DAY = "its close", "a day"
-LOOKS = {"yesterday": 1, "7 days ago": 7, "30 days ago": 30, CLOSE: 0, ON_A_DAY: 0}
+LAST, CLOSE, ON_A_DAY = "the last look", "its close", "a day"
+LOOKS = {"yesterday": 1, "7 days ago": 7, "30 days ago": 30, LAST: 0, CLOSE: 0, ON_A_DAY: 0}
 """With which look the bill is compared, and how many days ago that was."""
 
 
@@ -44,17 +44,20 @@ def show() -> None:
         month = st.selectbox("Month", months, format_func=lambda day: f"{day:%B %Y}", key="month")
     with three:
         closed = closed_on(month) <= moment().hour.date()
-        looks = [name for name in LOOKS if closed or name != CLOSE]
+        last = look.last_look(dataset, month)
+        looks = [name for name in LOOKS if (closed or name != CLOSE) and (last or name != LAST)]
         back = st.selectbox("Compare with", looks, index=looks.index("7 days ago"), key="back")
-    result = look.reconciliation(dataset, month, _since(back, month))
+    result = look.reconciliation(dataset, month, _since(back, month, last))
     _verdict(result)
     _lines(result)
     _reasons(result)
     _waterfall(result)
 
 
-def _since(back: str, month: date) -> datetime:
-    """The look to compare with."""
+def _since(back: str, month: date, last: datetime | None) -> datetime:
+    """The look to compare with; the last one is that of `sagekeeper reconcile`."""
+    if back == LAST and last is not None:
+        return last
     if back == CLOSE:
         return day_start(closed_on(month))
     if back == ON_A_DAY:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 
 import polars as pl
 
@@ -19,6 +20,8 @@ from sagekeeper.analyzers.usage import UNKNOWN
 from sagekeeper.analyzers.waterfall import Waterfall, waterfall
 from sagekeeper.core.clock import day_start, month_start
 from sagekeeper.core.lake import Lake
+from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.ledger.runs import watermark
 from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS
 
 CENT = 0.005
@@ -97,6 +100,17 @@ def _rounded(amount: pl.Expr, decimals: int) -> pl.Expr:
     """Without a minus before a zero."""
     found = amount.round(decimals)
     return pl.when(found == 0).then(0.0).otherwise(found)
+
+
+def last_look(ledger: Ledger, dataset: str, month: date) -> datetime | None:
+    """When this month was last compared by `sagekeeper reconcile`."""
+    with ledger.reading() as session:
+        return watermark(session, *look_of(dataset, month))
+
+
+def look_of(dataset: str, month: date) -> tuple[str, str, str]:
+    """Under which key the last look is kept; a dataset's name may be longer than the column."""
+    return "reconcile", sha256(dataset.encode()).hexdigest()[:16], f"{month:%Y-%m}"
 
 
 def months(lake: Lake, dataset: str) -> list[date]:

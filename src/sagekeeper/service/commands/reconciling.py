@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from typing import Annotated
 
 import polars as pl
@@ -11,7 +10,7 @@ import typer
 
 from sagekeeper.core.clock import closed_on, day_start, month_start
 from sagekeeper.core.errors import BadInput
-from sagekeeper.core.ledger.runs import set_watermark, watermark
+from sagekeeper.core.ledger.runs import set_watermark
 from sagekeeper.service.console import JsonOption, Output
 from sagekeeper.service.house import House, open_house
 
@@ -38,7 +37,7 @@ def reconcile(
 ) -> None:
     """Compare what is shown with the bill, by account and service, name what nobody could be given, and how list price
     becomes effective and billed cost."""
-    from sagekeeper.reports.views.reconcile import months
+    from sagekeeper.reports.views.reconcile import last_look, months
     from sagekeeper.reports.views.reconcile import reconcile as compare
 
     out = Output(as_json)
@@ -51,7 +50,7 @@ def reconcile(
                 f"The bill {dataset} has no cost in {chosen:%Y-%m}. It has: "
                 f"{', '.join(f'{item:%Y-%m}' for item in there[:6]) or 'nothing. Run: sagekeeper collect'}."
             )
-        looked = _last_look(house, dataset, chosen) if since is None else _moment(since, chosen, now)
+        looked = last_look(house.ledger, dataset, chosen) if since is None else _moment(since, chosen, now)
         with out.progress("comparing"):
             asked = _asked(house, chosen, now) if ask and dataset == "cost-explorer" else None
             result = compare(house.lake, dataset, chosen, now, asked, looked)
@@ -162,16 +161,8 @@ def _asked(house: House, month: date, now: datetime) -> pl.DataFrame | None:
         return month_totals(house.sessions.client("ce", payer.id, house.settings.aws.regions[0]), month, now.date())
 
 
-def _place(dataset: str, month: date) -> tuple[str, str, str]:
-    """Under which key the last look is kept; a dataset's name may be longer than the column."""
-    return "reconcile", sha256(dataset.encode()).hexdigest()[:16], f"{month:%Y-%m}"
-
-
-def _last_look(house: House, dataset: str, month: date) -> datetime | None:
-    with house.ledger.reading() as session:
-        return watermark(session, *_place(dataset, month))
-
-
 def _looked(house: House, dataset: str, month: date, now: datetime) -> None:
+    from sagekeeper.reports.views.reconcile import look_of
+
     with house.ledger.session() as session:
-        set_watermark(session, *_place(dataset, month), now, now)
+        set_watermark(session, *look_of(dataset, month), now, now)
