@@ -73,7 +73,7 @@ class Price:
         """Where it is from and as of when, for people.
 
         >>> PriceBook.bundled().hourly("ml.m5.xlarge", "Hosting", "us-east-1").basis
-        'bundled price of 2026-11-23 (AWS Price List as read by public projects)'
+        'bundled price of 2026-11-23 (AWS Price List as read by public projects (Processing 2026))'
         """
         if self.bundled:
             return f"bundled price of {self.as_of} ({self.source})"
