@@ -7,16 +7,13 @@ written is read back as its files. The product's own ingest reads them to the la
 
 from __future__ import annotations
 
-import gzip
 import io
-import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import polars as pl
 import pytest
 
@@ -28,28 +25,25 @@ from sagekeeper.core.tables import COSTS
 from sagekeeper.simulator import cost_explorer
 from sagekeeper.simulator.bill_delivery import books_of
 from sagekeeper.simulator.bill_grain import following
-from sagekeeper.simulator.bill_orders import TAKES, Order
 from sagekeeper.simulator.bill_sources import bill_everything
 from sagekeeper.simulator.commercial import Correction, Credit, PrivateDiscount, Refund
 from sagekeeper.simulator.commitments import SavingsPlan
 from sagekeeper.simulator.cur_export import report_files
 from sagekeeper.simulator.data_export import export_files
-from sagekeeper.simulator.export_tables import TABLES
 from sagekeeper.simulator.meter import Meter
 from sagekeeper.simulator.neighbour_kinds import EC2, ECS, LAMBDA, Counted, Hourly
 from sagekeeper.simulator.neighbours import add, stand
 from sagekeeper.simulator.operations import Ask, House
-from sagekeeper.simulator.process import start
 from sagekeeper.simulator.world import PAYER, PRODUCTS, World
 from sagekeeper.simulator.worlds import WORLDS
+
+from .report_frames import CENT, COVERED, LEGACY, NEGATION, added, amortised, order, same
 
 SEEDS = (7, 11, 23)
 CREATED = datetime(2026, 11, 20, 8, tzinfo=UTC)
 OPEN = CREATED + timedelta(hours=9)
 RESTATED = CREATED + timedelta(days=5)
 NOVEMBER, OCTOBER = date(2026, 11, 1), date(2026, 10, 1)
-CENT = 0.005
-COVERED, NEGATION = "SavingsPlanCoveredUsage", "SavingsPlanNegation"
 PLAN = SavingsPlan(
     "arn:aws:savingsplans::123456789012:savingsplan/11111111-2222-4333-8444-555555555555",
     "MachineLearning",
@@ -91,17 +85,6 @@ DISCOUNTS = [
     PrivateDiscount("PrivateRateDiscount", 0.15, date(2026, 10, 10), usage_types=("DataProcessing-Bytes",)),
     PrivateDiscount("EdpDiscount", 0.07, date(2026, 9, 1)),
 ]
-LEGACY = {
-    "ReportName": "legacy",
-    "TimeUnit": "DAILY",
-    "Format": "Parquet",
-    "Compression": "Parquet",
-    "AdditionalSchemaElements": ["RESOURCES"],
-    "S3Bucket": "bills",
-    "S3Prefix": "cur",
-    "S3Region": "us-east-1",
-    "ReportVersioning": "OVERWRITE_REPORT",
-}
 
 
 @lru_cache(maxsize=len(SEEDS))
@@ -142,23 +125,6 @@ def metered(seed: int, now: datetime, period: date = NOVEMBER) -> pl.DataFrame:
     return house(seed).meter.lines(period, last, now).filter(pl.col("period") == period)
 
 
-def added(frame: pl.DataFrame, keys: list[str], amount: str) -> dict[tuple[Any, ...], float]:
-    """Sums by key; what is nothing is no key."""
-    summed = frame.group_by(keys).agg(pl.col(amount).sum()).filter(pl.col(amount).abs() > CENT / 10)
-    return {row[:-1]: row[-1] for row in summed.rows()}
-
-
-def same(found: dict[tuple[Any, ...], float], expected: dict[tuple[Any, ...], float]) -> None:
-    """To the cent, each sum, and nothing besides."""
-    differing = {
-        key: (found.get(key, 0.0), expected.get(key, 0.0))
-        for key in found.keys() | expected.keys()
-        if abs(found.get(key, 0.0) - expected.get(key, 0.0)) >= CENT
-    }
-    assert expected
-    assert differing == {}
-
-
 def legacy(lines: pl.DataFrame, seed: int, now: datetime) -> pl.DataFrame:
     """The legacy report, read from its parquet, with amortised cost by AWS's rule."""
     data, *_ = report_files(LEGACY, lines, books_of(house(seed), PAYER, now), NOVEMBER, "assembly")
@@ -175,46 +141,6 @@ def exported(table: str, lines: pl.DataFrame, seed: int, now: datetime) -> pl.Da
     books = books_of(house(seed), PAYER, now)
     data, *_ = export_files(order(table, settings), lines, books, NOVEMBER, "run", now)
     return pl.read_parquet(io.BytesIO(data.data))
-
-
-def order(table: str, settings: dict[str, str], parquet: bool = True) -> dict[str, Any]:
-    output = {
-        "OutputType": "CUSTOM",
-        "Format": "PARQUET" if parquet else "TEXT_OR_CSV",
-        "Compression": "PARQUET" if parquet else "GZIP",
-        "Overwrite": "OVERWRITE_REPORT",
-    }
-    target = {"S3Bucket": "bills", "S3Prefix": "de", "S3Region": "us-east-1", "S3OutputConfigurations": output}
-    statement = f"SELECT {', '.join(TABLES[table].schema(settings))} FROM {table}"
-    return {
-        "ExportArn": "arn:aws:bcm-data-exports:us-east-1:123456789012:export/x-1",
-        "Name": table,
-        "DataQuery": {"QueryStatement": statement, "TableConfigurations": {table: settings}},
-        "DestinationConfigurations": {"S3Destination": target},
-        "RefreshCadence": {"Frequency": "SYNCHRONOUS"},
-    }
-
-
-def amortised(report: pl.DataFrame) -> pl.DataFrame:
-    """The usual rule of amortised cost (AWS's CUR query library), column by column."""
-    kind = pl.col("line_item_line_item_type")
-    unused = pl.col("savings_plan_total_commitment_to_date") - pl.col("savings_plan_used_commitment")
-    rule = (
-        pl.when(kind == COVERED)
-        .then(pl.col("savings_plan_savings_plan_effective_cost"))
-        .when(kind == "SavingsPlanRecurringFee")
-        .then(unused)
-        .when(kind.is_in([NEGATION, "SavingsPlanUpfrontFee"]))
-        .then(0.0)
-        .otherwise(pl.col("line_item_unblended_cost"))
-    )
-    return report.with_columns(
-        rule.alias("amortized"),
-        pl.col("line_item_usage_start_date").dt.date().alias("day"),
-        pl.col("line_item_resource_id").alias("resource_id"),
-        pl.col("line_item_unblended_cost").alias("cost"),
-        pl.col("product_servicecode").alias("service_code"),
-    )
 
 
 def explored(seed: int, now: datetime, metric: str, key: str, first: date) -> dict[tuple[Any, ...], float]:
@@ -430,38 +356,3 @@ def test_effective_cost_becomes_billed_cost_by_what_was_prepaid_whatever_the_rep
 
 def exact(lines: pl.DataFrame, amount: str) -> Decimal:
     return sum((Decimal(repr(value)) for value in lines[amount].to_list()), Decimal(0))
-
-
-@pytest.mark.integration
-def test_what_lies_in_the_bucket_is_what_cost_explorer_says_at_that_moment(tmp_path: Path) -> None:
-    with start(tmp_path, speed=0.0) as running:
-
-        def client(service: str) -> Any:
-            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-            return boto3.client(service, region_name="us-east-1", endpoint_url=running.url, **keys)
-
-        s3, exports, ce = client("s3"), client("bcm-data-exports"), client("ce")
-        s3.create_bucket(Bucket="bills")
-        export = order("FOCUS_1_2_AWS", {"TIME_GRANULARITY": "DAILY"}, parquet=False)
-        arn = exports.create_export(Export={key: export[key] for key in export if key != "ExportArn"})["ExportArn"]
-        created = exports.get_export(ExportArn=arn)["ExportStatus"]["CreatedAt"]
-        for at in list(Order(arn, {}, created, created, {}).due(created, created + timedelta(days=4)))[::3]:
-            running.advance_until(at)
-            answer = ce.get_cost_and_usage(
-                TimePeriod={"Start": "2026-11-01", "End": (at.date() + timedelta(days=1)).isoformat()},
-                Granularity="DAILY",
-                Metrics=["NetUnblendedCost"],
-                GroupBy=[{"Type": "DIMENSION", "Key": "SERVICE"}],
-            )
-            said = {
-                (day["TimePeriod"]["Start"], group["Keys"][0]): float(group["Metrics"]["NetUnblendedCost"]["Amount"])
-                for day in answer["ResultsByTime"]
-                for group in day["Groups"]
-            }
-            running.advance(seconds=TAKES.total_seconds() + 1)
-            base = "de/FOCUS_1_2_AWS"
-            manifest = f"{base}/metadata/BILLING_PERIOD=2026-11/FOCUS_1_2_AWS-Manifest.json"
-            (file,) = json.loads(s3.get_object(Bucket="bills", Key=manifest)["Body"].read())["dataFiles"]
-            text = gzip.decompress(s3.get_object(Bucket="bills", Key=file.removeprefix("s3://bills/"))["Body"].read())
-            rows = pl.read_csv(io.BytesIO(text)).with_columns(pl.col("ChargePeriodStart").str.slice(0, 10).alias("day"))
-            same(added(rows, ["day", "ServiceName"], "BilledCost"), said)
