@@ -116,8 +116,8 @@ def _lines(result: Reconciliation) -> None:
         placeholder=say.UNKNOWN,
         height="content" if shown.height <= 14 else 520,
         column_config={
-            "account": st.column_config.TextColumn("Account", width=115),
-            "service": st.column_config.TextColumn("Service", width="medium"),
+            "account": st.column_config.TextColumn("Account", width=105),
+            "service": st.column_config.TextColumn("Service", width=160),
             "source": st.column_config.NumberColumn(f"The bill, {result.currency}", format="accounting"),
             "shown": st.column_config.NumberColumn("Shown", format="accounting"),
             "difference": st.column_config.NumberColumn("Difference", format="accounting"),
