@@ -11,10 +11,12 @@ import pytest
 
 from sagekeeper.core.lake import Scope
 from sagekeeper.core.ledger import open_ledger
+from sagekeeper.core.ledger.findings import record_findings
 from sagekeeper.core.settings import Budget
 from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.reports import charts, export, wording
 from sagekeeper.reports.views import bills, budgets, freshness, models, overview, proposals, resources, savings, spend
+from sagekeeper.reports.views.findings import finding_lines
 
 
 @pytest.fixture
@@ -111,6 +113,20 @@ def test_names_in_figures_are_escaped(sample) -> None:
     )
     figure = charts.spend_by_day(rows, "USD", "Billed", date(2026, 11, 1), date(2026, 11, 1))
     assert "<" not in figure.data[0].name
+
+
+def test_what_is_only_for_information_comes_last_however_much_money_it_names(sqlite_ledger, sample) -> None:
+    nobodys = sample.finding(
+        "unattributed_cost", "toxicity-filter", "info", "Nobody's cost", "No tag.", impact=Decimal(9000)
+    )
+    retired = sample.finding("retired_hardware", "churn-old-experiment", "high", "Retired", "ml.p3.2xlarge is gone.")
+    dear = sample.finding("overspend", "search-ranking-prod", "medium", "Dearer", "Twice the cost.", impact=Decimal(50))
+    drifted = sample.finding("feature_drift", "fraud-scoring-prod", "critical", "Drifted", "Other amounts.")
+    with sqlite_ledger.session() as session:
+        kinds = ["unattributed_cost", "retired_hardware", "overspend", "feature_drift"]
+        record_findings(session, kinds, [nobodys, retired, dear, drifted], sample.AS_OF)
+    found = [line.title for line in finding_lines(sqlite_ledger)]
+    assert found == ["Drifted", "Dearer", "Retired", "Nobody's cost"]
 
 
 def test_proposals_that_exclude_each_other_count_once(house) -> None:

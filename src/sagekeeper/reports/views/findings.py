@@ -1,7 +1,8 @@
 """What is wrong: the open findings as short lines, and any one of them complete.
 
-In: the ledger. Out: `FindingLine`s, what is critical first, then the most money. Only a few fields are taken from
-each document (in the database), so that thousands of findings with long evidence do not slow a page down.
+In: the ledger. Out: `FindingLine`s, what is critical first, what is only for information last, between them the most
+money. Only a few fields are taken from each document (in the database), so that thousands of findings with long
+evidence do not slow a page down.
 """
 
 from __future__ import annotations
@@ -81,8 +82,10 @@ def finding_lines(ledger: Ledger, kinds: Sequence[str] | None = None) -> list[Fi
     return sorted(lines, key=_rank)
 
 
-def _rank(one: FindingLine) -> tuple[bool, Decimal, int, str]:
-    return one.severity != "critical", -(one.impact_per_month or Decimal(0)), -GRAVITY.get(one.severity, 0), one.title
+def _rank(one: FindingLine) -> tuple[int, Decimal, int, str]:
+    # What is only for information has money too (nobody's cost, for one): it must not push aside what needs somebody.
+    step = {"critical": 0, "info": 2}.get(one.severity, 1)
+    return step, -(one.impact_per_month or Decimal(0)), -GRAVITY.get(one.severity, 0), one.title
 
 
 def finding(ledger: Ledger, fingerprint: str) -> Finding | None:
