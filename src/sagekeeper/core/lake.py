@@ -1,4 +1,4 @@
-"""The lake: declared tables (`core/tables.py`) as Delta tables on local disk or S3.
+"""The lake: declared tables (`core/tables/`) as Delta tables on local disk or S3.
 
 A write replaces a *scope* atomically: all rows of some partition values, or of a range of days, become exactly the given rows.
 Writing the same rows again makes no new version, so a run repeated for a day changes nothing. Readers never see half a write

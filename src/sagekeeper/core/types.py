@@ -1,6 +1,6 @@
 """The domain's values: frozen models for what is stored or crosses a process.
 
-Frames (`core/tables.py`) hold what is many; these hold what a person reads, decides on or undoes. Amounts of money here are
+Frames (`core/tables/`) hold what is many; these hold what a person reads, decides on or undoes. Amounts of money here are
 `Decimal`, rounded once at the edge; frames keep Float64. ``unknown`` is a value of its own everywhere: a gate may be unknown,
 a completeness may be unknown, a price may be missing, and none of them ever counts as a pass or a zero.
 """

@@ -1,0 +1,49 @@
+"""The lake's tables, declared once: columns, types, keys, partition. Checked at every write (`core/lake.py`).
+
+Costs carry FOCUS 1.2 column names; what FOCUS does not name is prefixed ``x_`` as FOCUS asks. Every other table uses snake
+case and AWS's own words. Times are UTC. A null amount or value is *unknown*, never zero.
+"""
+
+from __future__ import annotations
+
+from sagekeeper.core.tables.account import INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS
+from sagekeeper.core.tables.money import BILL_VERSIONS, COSTS, DAILY_COSTS, ESTIMATES, PRICES, UNIT_COSTS
+from sagekeeper.core.tables.table import UTC_TIME, Table
+from sagekeeper.core.tables.watched import FEATURE_PROFILES, MODEL_REQUESTS, MONITOR_VIOLATIONS, TOKEN_USE
+
+TABLES: tuple[Table, ...] = (
+    COSTS,
+    DAILY_COSTS,
+    BILL_VERSIONS,
+    UNIT_COSTS,
+    ESTIMATES,
+    METRICS,
+    INVENTORY,
+    JOBS,
+    TRIAL_COMPONENTS,
+    FEATURE_PROFILES,
+    TOKEN_USE,
+    MODEL_REQUESTS,
+    MONITOR_VIOLATIONS,
+    PRICES,
+)
+
+__all__ = [
+    "BILL_VERSIONS",
+    "COSTS",
+    "DAILY_COSTS",
+    "ESTIMATES",
+    "FEATURE_PROFILES",
+    "INVENTORY",
+    "JOBS",
+    "METRICS",
+    "MODEL_REQUESTS",
+    "MONITOR_VIOLATIONS",
+    "PRICES",
+    "TABLES",
+    "TOKEN_USE",
+    "TRIAL_COMPONENTS",
+    "UNIT_COSTS",
+    "UTC_TIME",
+    "Table",
+]

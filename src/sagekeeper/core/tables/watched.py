@@ -1,0 +1,87 @@
+"""What models were asked, what they answered, and what their monitors said."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sagekeeper.core.tables.table import UTC_TIME, Table
+
+FEATURE_PROFILES = Table(
+    "feature_profiles",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "variant": pl.String(),
+        "feature": pl.String(),
+        "role": pl.String(),  # baseline or capture
+        "window_start": UTC_TIME,  # for a baseline: when it was made
+        "window_end": UTC_TIME,
+        "day": pl.Date(),
+        "type": pl.String(),  # numeric or categorical
+        "records": pl.Int64(),
+        "missing": pl.Int64(),
+        "mean": pl.Float64(),
+        "std": pl.Float64(),  # population standard deviation (ddof 0), as Model Monitor publishes it
+        "minimum": pl.Float64(),
+        "maximum": pl.Float64(),
+        "sketch": pl.Binary(),  # datasketches kll_doubles_sketch, serialised; null for categorical
+        "categories": pl.String(),  # JSON {value: count}; null for numeric
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "variant", "feature", "role", "window_start"),
+    partition=("day",),
+)
+
+TOKEN_USE = Table(
+    "token_use",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "variant": pl.String(),
+        "day": pl.Date(),
+        "answers": pl.Int64(),  # captured
+        "told": pl.Int64(),  # of them state their tokens
+        "tokens": pl.Int64(),  # prompt and completion, of those
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "variant", "day"),
+    partition=("day",),
+)
+
+MODEL_REQUESTS = Table(
+    "model_requests",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "variant": pl.String(),
+        "day": pl.Date(),
+        "model": pl.String(),  # TargetModel as the caller told it; empty: the request does not name its model
+        "requests": pl.Int64(),  # captured ones: a sample
+        "upto": UTC_TIME,  # hours before this are counted
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "variant", "day", "model"),
+    partition=("day",),
+)
+
+MONITOR_VIOLATIONS = Table(
+    "monitor_violations",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "endpoint": pl.String(),
+        "schedule": pl.String(),
+        "execution_time": UTC_TIME,
+        "day": pl.Date(),
+        "feature": pl.String(),
+        "check": pl.String(),  # constraint_check_type
+        "description": pl.String(),
+        "report_uri": pl.String(),
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "endpoint", "schedule", "execution_time", "feature", "check"),
+    partition=("day",),
+)
