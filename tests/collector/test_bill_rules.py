@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sagekeeper.collector.cur_bill import DISCOUNTS, NETS, RESERVATION_FEE, RULES, ZERO, Rule
+from sagekeeper.collector.cur_rules import DISCOUNTS, NETS, RESERVATION_FEE, RULES, ZERO, Rule
 from sagekeeper.collector.exact import exact_sums
 
 from .bills import cur, read

@@ -17,7 +17,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from sagekeeper.collector.cur_bill import DISCOUNTS
+from sagekeeper.collector.cur_rules import DISCOUNTS
 
 PLACES = Decimal("1e-10")
 """A bill has at most ten decimal places; sums of floats are rounded there, once, and are exact from then on."""

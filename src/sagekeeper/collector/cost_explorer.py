@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 from botocore.exceptions import ClientError
 
-from sagekeeper.collector.cur_bill import RULES, UNKNOWN_TYPE
+from sagekeeper.collector.cur_rules import RULES, UNKNOWN_TYPE
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.aws import explain
 from sagekeeper.core.clock import CLOSING_DAYS, day_start, month_start
