@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sagekeeper.core.errors import SchemaMismatch
 from sagekeeper.core.lake import Lake, Scope, days_between
-from sagekeeper.core.tables import METRICS, PRICES, TABLES, Table
+from sagekeeper.core.tables import COSTS, METRICS, PRICES, TABLES, Table
 
 DAY = date(2026, 11, 1)
 
@@ -170,3 +170,15 @@ def test_a_reader_never_sees_half_a_write_even_when_the_writer_is_killed(tmp_pat
         writer.wait()
         seen = lake.scan(PRICES).collect()
         assert (seen.height, seen["unit_price"].n_unique()) == (50, 1)
+
+
+def test_a_day_of_the_bill_lies_in_the_order_of_its_resources(lake: Lake) -> None:
+    hours = [("b", "Host"), ("a", "Train"), (None, "Tax"), ("b", "Host"), ("a", "Host")]
+    same = {"x_Dataset": "ours (1).csv", "x_ChargeDate": DAY}
+    lines = [{"ResourceId": name, "x_UsageType": usage} | same for name, usage in hours]
+    bill = pl.DataFrame([{name: line.get(name) for name in COSTS.columns} for line in lines], schema=COSTS.columns)
+    lake.replace(COSTS, bill, Scope({"x_Dataset": "ours (1).csv"}))
+    held = lake.files(COSTS)
+    assert held.select("x_Dataset", "x_ChargeDate", "rows").rows() == [("ours (1).csv", DAY, 5)]
+    stored = pl.read_parquet(held["file"].item(), columns=["ResourceId", "x_UsageType"])
+    assert stored.rows() == [(None, "Tax"), ("a", "Host"), ("a", "Train"), ("b", "Host"), ("b", "Host")]

@@ -185,3 +185,14 @@ def test_a_lake_of_an_earlier_version_is_attributed_again_and_keeps_its_sums(
     assert lake.scan(DAILY_COSTS).select("billed_cost", "owner_basis").collect().rows() == [(10.0, None)]
     assert refresh_daily_costs(lake, sqlite_ledger, Settings(data_dir=tmp_path), NOW) == 1
     assert lake.scan(DAILY_COSTS).select("usage_family", "billed_cost").collect().rows() == [("s3", 10.0)]
+
+
+@pytest.mark.parametrize(("moved", "days"), [(1e-12, 0), (1e-6, 1)])
+def test_a_day_is_written_again_only_when_an_amount_moves_by_more_than_a_billionth(
+    lake: Lake, sqlite_ledger: Ledger, put: Callable[..., None], tmp_path: Path, moved: float, days: int
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    put(RECENT, 20.0, NOW)
+    refresh_daily_costs(lake, sqlite_ledger, settings, NOW)
+    put(RECENT, 20.0 * (1 + moved), NOW + timedelta(hours=1))
+    assert refresh_daily_costs(lake, sqlite_ledger, settings, NOW + timedelta(hours=1)) == days
