@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagekeeper.core.errors import SchemaMismatch
+from sagekeeper.core.errors import BadInput, SchemaMismatch
 from sagekeeper.core.lake import Lake, Scope, days_between
 from sagekeeper.core.tables import COSTS, METRICS, PRICES, TABLES, Table
 
@@ -182,3 +182,9 @@ def test_a_day_of_the_bill_lies_in_the_order_of_its_resources(lake: Lake) -> Non
     assert held.select("x_Dataset", "x_ChargeDate", "rows").rows() == [("ours (1).csv", DAY, 5)]
     stored = pl.read_parquet(held["file"].item(), columns=["ResourceId", "x_UsageType"])
     assert stored.rows() == [(None, "Tax"), ("a", "Host"), ("a", "Train"), ("b", "Host"), ("b", "Host")]
+
+
+@pytest.mark.parametrize("name", ["my projects", "wi[th", "größe", "100%"])
+def test_folder_whose_rows_would_not_be_found_again_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="Set data_dir"):
+        Lake(tmp_path / name)

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from sagekeeper.core.errors import Conflict, SchemaMismatch
+from sagekeeper.core.errors import BadInput, Conflict, SchemaMismatch
 from sagekeeper.core.tables import Table
 
 OBSERVATION_COLUMNS = ("observed_at", "x_ObservedAt")
@@ -60,6 +60,7 @@ class Lake:
 
     def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None) -> None:
         self._root = str(root).rstrip("/")
+        _refuse_escaped(self._root)
         self._options = storage_options or {}
 
     def scan(self, table: Table) -> pl.LazyFrame:
@@ -238,6 +239,16 @@ def _stored_by(table: Table) -> list[str]:
 
 def _quoted(value: str | date | datetime) -> str:
     return str(value).replace("'", "''")
+
+
+def _refuse_escaped(root: str) -> None:
+    """Delta's log and polars' reader disagree about characters that an address escapes: rows written would not be found."""
+    strange = sorted({mark for mark in root if quote(mark, safe="/:@") != mark})
+    if "://" not in root and strange:
+        raise BadInput(
+            f"The lake cannot be kept in {root}: its path has {' '.join(map(repr, strange))}. Set data_dir (or lake_url) to a "
+            "folder whose path has only unaccented letters, digits, '-', '.', '_' and '~'."
+        )
 
 
 def _same_rows(old: pl.DataFrame, new: pl.DataFrame) -> bool:
