@@ -12,13 +12,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
+from botocore.loaders import Loader, create_loader
+from botocore.session import Session
 
 from sagekeeper.core.errors import BadInput, SourceUnavailable
 from sagekeeper.core.settings import Account, Aws
@@ -133,8 +135,20 @@ class AwsSessions:
                 f"Account {account_id} has no applier role: Sagekeeper may not change anything there. "
                 "Set applier_role_arn in aws.accounts to allow it."
             )
-        base = boto3.Session(profile_name=self._aws.profile)
+        base = boto3.Session(botocore_session=_bare(self._aws.profile))
         return base if arn is None else _assumed(base, self._aws, arn, account.external_id)
+
+
+def _bare(profile: str | None = None) -> Session:
+    """A session of botocore that reads the models of services where all others do: two hundred accounts need them once."""
+    session = Session(profile=profile)
+    session.register_component("data_loader", _models())
+    return session
+
+
+@lru_cache(maxsize=1)
+def _models() -> Loader:
+    return create_loader(Session().get_config_variable("data_path"))
 
 
 def _client_config(aws: Aws, attempts: int = 8) -> Config:
@@ -171,7 +185,7 @@ def _assumed(base: boto3.Session, aws: Aws, arn: str, external_id: str | None) -
             "expiry_time": expiry.isoformat(),
         }
 
-    session = get_session()
+    session = _bare()
     session._credentials = RefreshableCredentials.create_from_metadata(  # type: ignore[attr-defined]
         metadata=refresh(), refresh_using=refresh, method="sts-assume-role"
     )
