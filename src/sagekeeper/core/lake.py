@@ -8,11 +8,12 @@ after a table was made is null in its older rows (unknown), and is added to the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -243,11 +244,11 @@ def _quoted(value: str | date | datetime) -> str:
 
 def _refuse_escaped(root: str) -> None:
     """Delta's log and polars' reader disagree about characters that an address escapes: rows written would not be found."""
-    strange = sorted({mark for mark in root if quote(mark, safe="/:@") != mark})
+    strange = sorted(set(re.findall(r"[^A-Za-z0-9/._~@:*&+,;!$'()-]", root)))
     if "://" not in root and strange:
         raise BadInput(
             f"The lake cannot be kept in {root}: its path has {' '.join(map(repr, strange))}. Set data_dir (or lake_url) to a "
-            "folder whose path has only unaccented letters, digits, '-', '.', '_' and '~'."
+            "folder whose path has only unaccented letters, digits, '-', '.' and '_'."
         )
 
 
