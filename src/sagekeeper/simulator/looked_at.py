@@ -1,7 +1,8 @@
 """What is looked at by the hour rather than at every change: objects in S3, items in DynamoDB, metrics, alarms, tags.
 
 In: moto's and CloudWatch's state of an account and region. Out: what it costs from now on (`neighbours.stand`). AWS measures
-stored bytes twice a day; here it is whenever the clock has come to another hour.
+stored bytes twice a day; here it is whenever the clock has come to another hour. Nothing else remembers when that was: a look
+that found something new is journalled, and repeated at a restart.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from sagekeeper.simulator.neighbours import stand
 from sagekeeper.simulator.world import REGIONS, Standing, World
 
 
-def look(world: World, now: datetime) -> None:
-    """Everywhere."""
+def look(world: World, now: datetime) -> bool:
+    """Everywhere. Whether anything has changed since the last look."""
+    changed = False
     for here in list(world.standing.values()):
+        before = _stays(here)
         found = [*_items(here), *_metrics(here), *(_objects(here) if here.region == REGIONS[0] else ())]
         there = {(item.arn, item.usage_type) for item in found}
         for item in found:
@@ -31,19 +34,27 @@ def look(world: World, now: datetime) -> None:
         for key, entry in here.work.neighbours.items():
             if entry.of == "looked at" and key not in there:
                 entry.end(now)
-        _learn_tags(here)
+        changed |= _learn_tags(here) | (_stays(here) != before)
+    return changed
 
 
-def _learn_tags(here: Standing) -> None:
-    """Tags of what is billed here, as the bill has them from now on; what is gone keeps its last ones."""
+def _stays(here: Standing) -> list[tuple[int, bool]]:
+    found = [entry.stays for entry in here.work.neighbours.values() if entry.of == "looked at"]
+    return [(len(stays), stays[-1][1] is None) for stays in found if stays]
+
+
+def _learn_tags(here: Standing) -> bool:
+    """Tags of what is billed here, as the bill has them from now on; what is gone keeps its last ones. Whether any are new."""
     billed = {arn for arn, _ in here.work.neighbours if arn}
     if not billed:
-        return
+        return False
+    known = here.version
     backend = resourcegroupstaggingapi_backends[here.account][here.region]
     for item in backend._get_resources_generator(tag_filters=None, resource_type_filters=None):
         if item.arn in billed and here.tags.get(item.arn, {}) != item.tags:
             here.tags[item.arn] = dict(item.tags)
             here.version += 1
+    return here.version != known
 
 
 def _objects(here: Standing) -> Iterator[Hourly]:

@@ -192,36 +192,44 @@ class Simulation:
         put = PutAgain(self.house)
         with self.journal.replaying() as entries:
             for entry in entries:
+                if entry["sort"] == "counted":  # of hours before it was written down: bills of those hours had it
+                    self._counts.again(entry)
+            for entry in entries:
                 at = datetime.fromisoformat(entry["at"])
                 put.upto(at)
                 self.world.until(at)
                 self._captures.bring_up_to(at)
+                if entry["sort"] == "looked":
+                    looked_at.look(self.world, at)
                 monitor_runs.bring_up_to(self.world, at)
                 bill_delivery.bring_up_to(self.house, at)
-                if entry["sort"] == "call":
-                    handler = handlers[entry["service"], entry["operation"]]
-                    ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
-                    # A refusal that is journalled had an effect: the runtime counts what fails.
-                    with suppress(Refused):
-                        handler(ask)
-                    ask.here.version += 1
-                elif entry["sort"] == "request":
-                    self._aws.again(entry)
-                elif entry["sort"] == "counted":
-                    self._counts.again(entry)
-                elif entry["sort"] == "session":
-                    restore_session(entry)
-                elif entry["sort"] == "incident":
-                    self._control.incident(entry["given"], at)
-                elif entry["sort"] == "hosting":
-                    set_hosting(self.house, entry["given"], at)
-                elif entry["sort"] == "explorer":
-                    opt_in(self.house, entry["given"], at)
-                elif entry["sort"] == "commercial":
-                    set_terms(self.house, entry["given"], at)
-                else:
-                    self._control.fault(entry["endpoint"], entry["fault"], at)
+                if entry["sort"] not in ("counted", "looked"):
+                    self._again(entry, at, handlers)
             put.upto(None)
+
+    def _again(self, entry: dict[str, Any], at: datetime, handlers: dict[tuple[str, str], Any]) -> None:
+        """Do what was done, as it was done then."""
+        if entry["sort"] == "call":
+            handler = handlers[entry["service"], entry["operation"]]
+            ask = Ask(self.house, entry["account"], entry["region"], _parameters(entry), at)
+            # A refusal that is journalled had an effect: the runtime counts what fails.
+            with suppress(Refused):
+                handler(ask)
+            ask.here.version += 1
+        elif entry["sort"] == "request":
+            self._aws.again(entry)
+        elif entry["sort"] == "session":
+            restore_session(entry)
+        elif entry["sort"] == "incident":
+            self._control.incident(entry["given"], at)
+        elif entry["sort"] == "hosting":
+            set_hosting(self.house, entry["given"], at)
+        elif entry["sort"] == "explorer":
+            opt_in(self.house, entry["given"], at)
+        elif entry["sort"] == "commercial":
+            set_terms(self.house, entry["given"], at)
+        else:
+            self._control.fault(entry["endpoint"], entry["fault"], at)
 
     def _first_bill(self) -> None:
         """Whatever the bill keeps is computed before somebody waits for it: in a large world that is a minute's work."""
@@ -237,7 +245,8 @@ class Simulation:
             self.world.until(now)
             if hour != self._hour:
                 self._captures.bring_up_to(now)
-                looked_at.look(self.world, now)
+                if looked_at.look(self.world, now):
+                    self.journal.write("looked", now)
                 self._hour = hour
             monitor_runs.bring_up_to(self.world, now)
             # Bills come last: they hold what all of the above has done by then.
