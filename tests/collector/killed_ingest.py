@@ -1,6 +1,6 @@
 """An ingest in a process of its own that kills itself (SIGKILL) at one of its steps; run as a script by the tests.
 
-``ARGUMENTS`` are given by whoever runs it (`runpy.run_path`). Every function that writes, or feeds a write, is tapped: it does
+``ARGUMENTS`` are given by whoever runs it (`forked.run`). Every function that writes, or feeds a write, is tapped: it does
 what it does, and its start and end are events.
 """
 

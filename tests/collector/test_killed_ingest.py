@@ -5,8 +5,6 @@ The dead ingest is a real process. What comes after it has only what lies on dis
 
 from __future__ import annotations
 
-import multiprocessing
-import runpy
 import shutil
 import signal
 from datetime import UTC, date, datetime
@@ -15,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests import forked
 
 from sagekeeper.collector.bill_exports import ingest_export
 from sagekeeper.collector.bill_places import Folder
@@ -28,9 +27,7 @@ from sagekeeper.service.daily_costs import refresh_daily_costs
 from .bills import deliver
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["sagekeeper.collector.bill_exports", "sagekeeper.service.daily_costs"])
-SCRIPT = str(Path(__file__).with_name("killed_ingest.py"))
+SCRIPT = Path(__file__).with_name("killed_ingest.py")
 THEN, NOW, LATER = (datetime(2026, 4, day, 8, tzinfo=UTC) for day in (3, 5, 6))
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 BEFORE, AFTER = [1.5, 2.5], [1.5, 2.25, 4.0, 8.0]
@@ -64,12 +61,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ingest(folder: Path, kill_at: str | None) -> int | None:
     """The exit code of an ingest in a process of its own."""
-    process = PROCESSES.Process(
-        target=runpy.run_path, args=(SCRIPT, {"ARGUMENTS": (str(folder), NOW, kill_at)}, "__main__")
-    )
-    process.start()
-    process.join(120)
-    return process.exitcode
+    return forked.run(SCRIPT, (str(folder), NOW, kill_at), 120)
 
 
 def billed(folder: Path, period: date) -> list[float]:

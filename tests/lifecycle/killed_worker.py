@@ -1,6 +1,6 @@
 """A worker in a process of its own that kills itself (SIGKILL) at the first event of a name; run as a script by the tests.
 
-``ARGUMENTS`` are given by whoever runs it (`runpy.run_path`).
+``ARGUMENTS`` are given by whoever runs it (`forked.run`).
 """
 
 from __future__ import annotations

@@ -7,16 +7,14 @@ The dead worker is a real process. What comes after it has only the ledger: a wo
 
 from __future__ import annotations
 
-import multiprocessing
-import runpy
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests import forked
 
-from sagekeeper.core.aws import AwsSessions
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import open_ledger
 from sagekeeper.core.ledger.queue import request_undo
@@ -28,9 +26,7 @@ from .conftest import AwsAccount, action_of, ask, audit_of, delete_wish, steps_o
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 Wish = Callable[[AwsAccount, str], Recommendation]
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["sagekeeper.lifecycle.worker", "sagekeeper.core.ledger"])
-SCRIPT = str(Path(__file__).with_name("killed_worker.py"))
+SCRIPT = Path(__file__).with_name("killed_worker.py")
 OPERATIONS = ("DeleteEndpoint", "CreateEndpoint", "UpdateEndpoint")
 
 
@@ -48,18 +44,13 @@ class Case:
     def die_at(self, event: str) -> None:
         """A worker process that is killed at ``event``."""
         arguments = (self.aws.settings, self.url, str(self.folder / "lake"), "worker", event)
-        process = PROCESSES.Process(target=runpy.run_path, args=(SCRIPT, {"ARGUMENTS": arguments}, "__main__"))
-        process.start()
-        process.join(90)
-        assert process.exitcode == -signal.SIGKILL, f"it was not killed: {event} never came"
+        assert forked.run(SCRIPT, arguments, 90) == -signal.SIGKILL, f"it was not killed: {event} never came"
 
     def finish(self, rest: str, owner: str = "worker") -> list[str]:
         """A worker that knows nothing but the ledger, until the action is in state ``rest``; its events."""
         events: list[str] = []
-        sessions, lake = AwsSessions(self.aws.settings.aws), Lake(self.folder / "lake")
-        worker = Worker(
-            self.ledger, lake, self.aws.settings, sessions, self.aws.clock, owner, after_write=events.append
-        )
+        lake, settings, sessions = Lake(self.folder / "lake"), self.aws.settings, self.aws.sessions
+        worker = Worker(self.ledger, lake, settings, sessions, self.aws.clock, owner, after_write=events.append)
         until = time.monotonic() + 60
         while time.monotonic() < until:
             worker.run_once()
