@@ -311,3 +311,28 @@ def test_what_is_used_and_not_billed_yet_is_said_beside_the_bill_and_never_as_pa
     assert "used, not billed yet (estimate)" in {trace["name"] for trace in days}
     for group in ("Resource", "Endpoint", "Owner"):
         assert not choice(costs, "By").set_value(group).run().exception
+
+
+def _open_activity_just_after_a_change(address: str) -> None:
+    from datetime import UTC, datetime
+
+    from sqlalchemy import update
+
+    from sagekeeper.core.ledger import open_ledger
+    from sagekeeper.core.ledger.models import ActionRow
+    from sagekeeper.dashboard import look
+    from sagekeeper.dashboard.navigation import show_chosen_page
+
+    look.activities()  # by a page of somebody else
+    ledger = open_ledger(address)
+    with ledger.session() as session:
+        session.execute(update(ActionRow).values(message="This very moment.", updated_at=datetime.now(UTC)))
+    ledger.close()
+    show_chosen_page(first="activity")
+
+
+def test_an_opened_page_sees_what_was_written_a_moment_before(page, surroundings) -> None:
+    address = f"sqlite:///{surroundings['SAGEKEEPER_DATA_DIR']}/ledger.db"
+    test = AppTest.from_function(_open_activity_just_after_a_change, args=(address,), default_timeout=60).run()
+    assert not test.exception
+    assert "This very moment" in words(test)

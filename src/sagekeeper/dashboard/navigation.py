@@ -8,6 +8,7 @@ from sagekeeper.core.errors import SagekeeperError
 from sagekeeper.dashboard import elements
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.dashboard.pages import PAGES
+from sagekeeper.dashboard.remembered import look_again
 from sagekeeper.reports import wording as say
 
 
@@ -18,6 +19,8 @@ def show_chosen_page(first: str = PAGES[0].path) -> None:
         page.path: st.Page(page.show, title=page.title, icon=page.icon, url_path=page.path, default=page.path == first)
         for page in PAGES
     }
+    if "pages" not in st.session_state:
+        look_again()
     st.session_state["pages"] = pages
     st.html(elements.STYLE)
     st.logo(elements.LOGO, size="large", icon_image=elements.ICON)

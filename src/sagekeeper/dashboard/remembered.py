@@ -85,6 +85,12 @@ def forget_ledger() -> None:
     _stamp.clear()
 
 
+def look_again() -> None:
+    """A person who opens a page sees this moment, not what somebody else's page saw up to a second ago."""
+    _stamp.clear()
+    _versions.clear()
+
+
 @st.cache_data(ttl=1, show_spinner=False)
 def _stamp() -> str:
     """Changes exactly when something that pages show has changed in the ledger."""
