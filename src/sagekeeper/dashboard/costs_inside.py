@@ -9,9 +9,8 @@ from datetime import date
 import polars as pl
 import streamlit as st
 
-from sagekeeper.dashboard import look
+from sagekeeper.dashboard import elements, look
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.export import as_csv
 from sagekeeper.reports.views import spend
 from sagekeeper.reports.views.bills import Bill
 from sagekeeper.reports.views.inside import UNALLOCATED
@@ -60,7 +59,7 @@ def _models(table: pl.DataFrame, currency: str, basis: str, first: date, last: d
             ),
         },
     )
-    _download(table, f"sagekeeper-models-{first}-{last}.csv", "models-csv")
+    elements.csv_button(table, f"sagekeeper-models-{first}-{last}.csv", "models-csv")
 
 
 def _started(table: pl.DataFrame, currency: str, basis: str, first: date, last: date) -> None:
@@ -93,16 +92,4 @@ def _started(table: pl.DataFrame, currency: str, basis: str, first: date, last: 
             ),
         },
     )
-    _download(table, f"sagekeeper-started-{first}-{last}.csv", "started-csv")
-
-
-def _download(frame: pl.DataFrame, name: str, key: str) -> None:
-    st.download_button(
-        "Export CSV",
-        data=lambda: as_csv(frame),
-        file_name=name,
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key=key,
-    )
+    elements.csv_button(table, f"sagekeeper-started-{first}-{last}.csv", "started-csv")

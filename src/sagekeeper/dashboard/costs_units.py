@@ -14,7 +14,6 @@ from sagekeeper.core.types import CostNotion
 from sagekeeper.dashboard import elements, look
 from sagekeeper.reports import unit_charts
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.export import as_csv
 from sagekeeper.reports.views import units
 from sagekeeper.reports.views.bills import Bill
 
@@ -115,7 +114,7 @@ def _silence(silence: units.Silence, notion: str, currency: str, month: date) ->
                 "read from the first collection on, and not every kind of endpoint publishes its requests."
             )
         )
-    _download(silence.lines, f"sagekeeper-hours-without-requests-{month:%Y-%m}.csv", "silence-csv")
+    elements.csv_button(silence.lines, f"sagekeeper-hours-without-requests-{month:%Y-%m}.csv", "silence-csv")
 
 
 def _movers(lines: pl.DataFrame, currency: str) -> None:
@@ -200,16 +199,4 @@ def _units(lines: pl.DataFrame, notion: str, currency: str, month: date) -> None
             ),
         },
     )
-    _download(own, f"sagekeeper-units-{str(chosen).lower().replace(' ', '-')}-{month:%Y-%m}.csv", "units-csv")
-
-
-def _download(frame: pl.DataFrame, name: str, key: str) -> None:
-    st.download_button(
-        "Export CSV",
-        data=lambda: as_csv(frame),
-        file_name=name,
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key=key,
-    )
+    elements.csv_button(own, f"sagekeeper-units-{str(chosen).lower().replace(' ', '-')}-{month:%Y-%m}.csv", "units-csv")

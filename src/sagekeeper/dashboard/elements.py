@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
+import polars as pl
 import streamlit as st
 
 from sagekeeper.core.types import Evidence, Figure, Finding, Gate
@@ -20,6 +21,7 @@ from sagekeeper.dashboard import look
 from sagekeeper.dashboard.opened import moment, opened
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
+from sagekeeper.reports.export import as_csv
 
 SEVERITY_COLOURS: Mapping[str, Any] = {
     "critical": "red",
@@ -185,6 +187,19 @@ def confirmed(label: str) -> str | None:
     if pressed and not by:
         st.warning("A name is needed for the audit log.")
     return by if pressed and by else None
+
+
+def csv_button(frame: pl.DataFrame, name: str, key: str) -> None:
+    """All rows of ``frame`` as a file of that name, written only when somebody asks for it."""
+    st.download_button(
+        "Export CSV",
+        data=lambda: as_csv(frame),
+        file_name=name,
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key=key,
+    )
 
 
 def shortened(text: str, most: int = 260) -> str:

@@ -13,7 +13,6 @@ from sagekeeper.core.clock import month_start
 from sagekeeper.dashboard import costs_agreement, costs_estimate, costs_inside, costs_units, elements, look
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.export import as_csv
 from sagekeeper.reports.views import spend, subjects
 from sagekeeper.reports.views.bills import Bill
 
@@ -216,13 +215,6 @@ def _table(table: pl.DataFrame, group: str, first: date, last: date, currency: s
         },
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Export CSV",
-            data=lambda: as_csv(table),
-            file_name=f"sagekeeper-{label.lower()}-{first}-{last}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        elements.csv_button(table, f"sagekeeper-{label.lower()}-{first}-{last}.csv", "costs-csv")
         if table.height > shown.height:
             st.caption(f"The {shown.height} largest of {table.height:,}; the export has all.")

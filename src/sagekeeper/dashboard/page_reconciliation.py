@@ -13,7 +13,6 @@ from sagekeeper.core.clock import closed_on, day_start
 from sagekeeper.dashboard import elements, look
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.export import as_csv
 from sagekeeper.reports.views.reconcile import Reconciliation, seen_on
 from sagekeeper.reports.waterfall_chart import waterfall_figure
 
@@ -132,9 +131,7 @@ def _lines(result: Reconciliation) -> None:
             "moved": st.column_config.NumberColumn("Moved", format="accounting"),
         },
     )
-    st.download_button(
-        "Export CSV", as_csv(result.lines), f"reconciliation-{result.month:%Y-%m}.csv", "text/csv", key="export"
-    )
+    elements.csv_button(result.lines, f"reconciliation-{result.month:%Y-%m}.csv", "export")
 
 
 def _reasons(result: Reconciliation) -> None:
