@@ -1,0 +1,115 @@
+"""What the next days cost by several simple rules, from many past days at once.
+
+In: ``costs[day, series]`` of whole days, the weekday of the first, the rows to forecast from, and how many days ahead. Out:
+``[rule, row, series]``, the sum of those days. Rules: the same weekdays of the last weeks (mean, median), a level that
+follows quickly or slowly under the usual shape of the week, and plain means for what comes in bursts. No rule sees a day after
+its row; only the shape of the week, which hardly changes, is that of the whole matrix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sagekeeper.analyzers.forecast_series import Matrix, born
+
+Rows = npt.NDArray[np.int64]
+WEEKS = 12
+"""How far back the rules look that compare weekdays."""
+SPEEDS = (0.05, 0.15, 0.35, 0.7)
+"""Of a new day's distance from the level, what moves the level."""
+
+
+def week_shape(costs: Matrix, weekday: int) -> Matrix:
+    """``[7, series]``: a weekday beside the mean of its week, 1 where the two do not differ or nothing is known."""
+    days = min(len(costs), 7 * WEEKS)
+    recent = costs[len(costs) - days :]
+    numbers = (weekday + len(costs) - days + np.arange(days)) % 7
+    own = np.abs(recent)
+    around = np.cumsum(np.vstack([np.zeros((1, costs.shape[1])), own]), axis=0)
+    low, high = np.maximum(np.arange(days) - 3, 0), np.minimum(np.arange(days) + 4, days)
+    mean = (around[high] - around[low]) / (high - low)[:, None]
+    ratio = np.where(mean > 0, np.minimum(own / np.where(mean > 0, mean, 1), 4.0), np.nan)
+    shape = np.ones((7, costs.shape[1]))
+    for number in range(7):
+        mine = ratio[numbers == number]
+        seen = np.isfinite(mine).sum(axis=0)
+        shape[number] = (np.nansum(mine, axis=0) + 2.0) / (seen + 2.0)
+    out: Matrix = shape / shape.mean(axis=0)
+    return out
+
+
+def days_ahead(weekday: int, rows: Rows, ahead: int) -> npt.NDArray[np.float64]:
+    """``[row, 7]``: how many of the days ahead of each row fall on each weekday."""
+    counts = np.full((len(rows), 7), ahead // 7, dtype=np.float64)
+    for extra in range(ahead % 7):
+        counts[np.arange(len(rows)), (weekday + rows + 1 + extra) % 7] += 1
+    return counts
+
+
+def levels(costs: Matrix, weekday: int, shape: Matrix, rows: Rows) -> Matrix:
+    """``[speed, row, series]``: the level on each row, at each speed. It starts with the first day that costs anything."""
+    start = born(costs)
+    wanted = {int(row): place for place, row in enumerate(rows)}
+    out = np.zeros((len(SPEEDS), len(rows), costs.shape[1]))
+    level = np.zeros((len(SPEEDS), costs.shape[1]))
+    speeds = np.array(SPEEDS)[:, None]
+    for row, today in enumerate(costs):
+        weight = shape[(weekday + row) % 7]
+        pull = weight / np.maximum(weight, 1.0) ** 2
+        age = row - start
+        step = np.maximum(speeds, 1.0 / np.maximum(age + 1, 1)) * pull
+        level = np.where(age >= 0, level + step * (today - level * weight), 0.0)
+        if row in wanted:
+            out[:, wanted[row]] = level
+    return out
+
+
+def predict(costs: Matrix, weekday: int, rows: Rows, ahead: int) -> tuple[Matrix, Matrix]:
+    """``[rule, row, series]`` sums of the days ahead, and ``[rule, 7, series]``: the days of a week ahead of the last row."""
+    shape = week_shape(costs, weekday)
+    counts = days_ahead(weekday, rows, ahead)
+    followed = levels(costs, weekday, shape, rows)
+    by_level = followed * (counts @ shape)
+    by_week = np.stack(
+        [_by_week(costs, weekday, int(row), count) for row, count in zip(rows, counts, strict=True)], axis=1
+    )
+    week = np.concatenate(
+        [followed[:, -1][:, None] * shape, _week(_block(costs, int(rows[-1])), weekday, int(rows[-1]))]
+    )
+    return np.concatenate([by_level, by_week]), week
+
+
+def _by_week(costs: Matrix, weekday: int, row: int, counts: npt.NDArray[np.float64]) -> Matrix:
+    week = _week(_block(costs, row), weekday, row)
+    out: Matrix = np.einsum("w,kws->ks", counts, week)
+    return out
+
+
+def _block(costs: Matrix, row: int) -> Matrix:
+    """``[WEEKS, 7, series]``, the weeks that end on ``row``; days before the first are not known."""
+    days = 7 * WEEKS
+    block = np.full((days, costs.shape[1]), np.nan)
+    have = min(days, row + 1)
+    block[days - have :] = costs[row + 1 - have : row + 1]
+    return block.reshape(WEEKS, 7, costs.shape[1])
+
+
+def _week(block: Matrix, weekday: int, row: int) -> Matrix:
+    """``[rule, 7 (Monday first), series]``."""
+    known = np.isfinite(block)
+    filled = np.where(known, block, 0.0)
+    last = filled[-1]
+    rules = [last]
+    for weeks in (2, 4, 8):
+        seen = known[-weeks:].sum(axis=0)
+        rules.append(np.where(seen > 0, filled[-weeks:].sum(axis=0) / np.maximum(seen, 1), last))
+    rules.append(np.median(filled[-3:], axis=0))
+    for weeks in (4, 12):
+        seen = known[-weeks:].sum(axis=(0, 1))
+        rules.append(np.broadcast_to(filled[-weeks:].sum(axis=(0, 1)) / np.maximum(seen, 1), last.shape))
+    # The block's days run from the weekday after the row's to the row's own.
+    order = (weekday + row + 1 + np.arange(7)) % 7
+    out = np.empty((len(rules), *last.shape))
+    out[:, order] = np.stack(rules)
+    return out
