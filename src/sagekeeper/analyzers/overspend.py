@@ -17,8 +17,18 @@ from pydantic import Field
 from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER, severity
+from sagekeeper.analyzers.stakes import stake
 from sagekeeper.core.clock import day_start
-from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, ResourceRef, Series, fingerprint
+from sagekeeper.core.types import (
+    Completeness,
+    Evidence,
+    Figure,
+    Finding,
+    Money,
+    ResourceRef,
+    Series,
+    fingerprint,
+)
 
 JUDGED_DAYS, LEARNED_DAYS, SHOWN_DAYS = 14, 42, 60
 FEWEST_LEARNED, FEWEST_RUNS = 14, 4
@@ -311,6 +321,14 @@ def _finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
         ),
         completeness=Completeness(found=final.height, expected=JUDGED_DAYS + LEARNED_DAYS),
         owner=row["owner"],
+        stake=stake(
+            facts.as_of,
+            since,
+            row["excess"],
+            row["per_month"] / DAYS_PER_MONTH,
+            "unknown",
+            f"It costs {row['actual']:,.2f} {money} {often} instead of {row['usual']:,.2f}; why is not known.",
+        ),
     )
 
 

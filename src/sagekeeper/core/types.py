@@ -105,6 +105,24 @@ class Completeness(Value):
         return self.found / self.expected if self.expected else None
 
 
+class Stake(Value):
+    """The money of an incident: what there is too much of, since when, why, and where the month ends with it.
+
+    ``excess`` is to date, ``per_day`` its level over the days it rests on, ``month_excess`` what of it falls into the running
+    calendar month, projected to that month's end; all in the finding's currency and basis.
+    """
+
+    cause: str
+    """What kind of cause: resized, new_resource, forgotten, ran_long, price ... (`analyzers/causes.py`), or unknown."""
+    because: str
+    since: datetime
+    excess: Decimal
+    per_day: Decimal
+    month_excess: Decimal | None
+    planned: str | None = None
+    """Why it was meant, where something says so: such an incident is expected from its first day on."""
+
+
 class Finding(Value):
     """Something a person should know. Equal fingerprints over runs are the same finding, seen again."""
 
@@ -125,6 +143,8 @@ class Finding(Value):
     completeness: Completeness | None = None
     unknowns: list[str] = []
     owner: str | None = None
+    stake: Stake | None = None
+    """What makes a finding an incident (`core/ledger/incidents.py`)."""
 
 
 class Gate(Value):

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 from sqlalchemy import func, select
 
+from sagekeeper.core.ledger.incident_models import IncidentEventRow, IncidentRow
 from sagekeeper.core.ledger.models import (
     ActionRow,
     ApiUseRow,
@@ -45,6 +46,8 @@ _MARKS: tuple[tuple[Any, Any], ...] = (
     (StepRow, func.max(StepRow.finished_at)),
     (FindingRow, func.max(FindingRow.last_seen)),
     (FindingEventRow, func.max(FindingEventRow.id)),
+    (IncidentRow, func.max(IncidentRow.last_seen)),
+    (IncidentEventRow, func.max(IncidentEventRow.id)),
     (RecommendationRow, func.max(RecommendationRow.last_seen)),
     (DecisionRow, func.max(DecisionRow.id)),
     (MeasurementRow, func.max(MeasurementRow.measured_at)),

@@ -19,6 +19,7 @@ from sagekeeper.service.commands import (
     costing,
     estimating,
     exporting,
+    incidents,
     pricing,
     reconciling,
     running,
@@ -35,7 +36,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (books, costing, estimating, pricing, exporting, reconciling, changes, telling, running, simulating):
+for room in (
+    books,
+    costing,
+    estimating,
+    pricing,
+    exporting,
+    reconciling,
+    incidents,
+    changes,
+    telling,
+    running,
+    simulating,
+):
     room.add_to(app)
 
 

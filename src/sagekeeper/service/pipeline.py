@@ -23,6 +23,7 @@ from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.collector.run import collect as run_sources
 from sagekeeper.core.errors import BadInput, SagekeeperError
 from sagekeeper.core.ledger.findings import record_findings, record_recommendations
+from sagekeeper.core.ledger.incidents import record_incidents
 from sagekeeper.core.ledger.models import MeasurementRow
 from sagekeeper.core.ledger.runs import finish_source_run, start_source_run
 from sagekeeper.core.types import Finding, Recommendation
@@ -114,6 +115,7 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
             parts.append(PartOutcome(f"analyzer {analyzer.name}", "ok", len(found), analyzer.description))
     with house.ledger.session() as session:
         record_findings(session, answered, findings, as_of)
+        record_incidents(session, answered, findings, as_of)
     progress("recorded", 1.0)
     return Analysis(findings, parts)
 

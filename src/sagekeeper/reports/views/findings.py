@@ -15,8 +15,10 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.ledger.incident_models import IncidentRow
 from sagekeeper.core.ledger.models import FindingEventRow, FindingRow
 from sagekeeper.core.types import Finding
+from sagekeeper.reports.views.incidents import QUIET
 
 GRAVITY = {"critical": 4, "high": 3, "medium": 2, "low": 1, "info": 0}
 KIND_IN_WORDS = {
@@ -56,7 +58,7 @@ class FindingLine:
 
 
 def finding_lines(ledger: Ledger, kinds: Sequence[str] | None = None) -> list[FindingLine]:
-    """Open findings, of ``kinds`` only where given."""
+    """Open findings, of ``kinds`` only where given; without the incidents that people (or a plan) said are in order."""
     document = FindingRow.document
     wanted = select(
         FindingRow.fingerprint,
@@ -74,7 +76,10 @@ def finding_lines(ledger: Ledger, kinds: Sequence[str] | None = None) -> list[Fi
         document["provisional"].as_boolean(),
         FindingRow.first_seen,
         FindingRow.last_seen,
-    ).where(FindingRow.state == "open")
+    ).where(
+        FindingRow.state == "open",
+        FindingRow.fingerprint.not_in(select(IncidentRow.fingerprint).where(IncidentRow.state.in_(QUIET))),
+    )
     if kinds is not None:
         wanted = wanted.where(FindingRow.kind.in_(list(kinds)))
     with ledger.reading() as session:
