@@ -26,9 +26,10 @@ from sagekeeper.collector.monitor_schedules import baseline, schedules
 from sagekeeper.collector.monitor_statistics import feature_names, profiles
 from sagekeeper.collector.objects import Stored, fetch, listed, split_uri
 from sagekeeper.collector.observed import observed
-from sagekeeper.collector.profile import FeatureType, Profile, type_of
+from sagekeeper.collector.profile import profile_of, type_of
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.clock import day_start
+from sagekeeper.core.feature_profile import FeatureType, Profile, columns, merge, of_row
 from sagekeeper.core.lake import Scope, days_between
 from sagekeeper.core.tables import FEATURE_PROFILES
 
@@ -49,6 +50,7 @@ class Captured:
     since: date
     names: tuple[str, ...]
     types: dict[str, FeatureType]
+    sampling: float | None
 
 
 @dataclass
@@ -106,6 +108,7 @@ def _captured(task: Task) -> list[Captured]:
                     since,
                     tuple(feature_names(statistics)),
                     types,
+                    wish.get("InitialSamplingPercentage") or wish.get("CurrentSamplingPercentage"),
                 )
             )
     return found
@@ -137,10 +140,11 @@ def _variant(task: Task, source: Captured, first: date, end: datetime, share: fl
         tokens.put(day, so_far.tokens)
         if there:
             changed += [
-                profile.columns()
+                columns(profile)
                 | place
                 | {
                     "feature": feature,
+                    "sampling_percent": source.sampling,
                     "window_start": day_start(day),
                     "window_end": stop,
                     "day": day,
@@ -159,7 +163,7 @@ def _variant(task: Task, source: Captured, first: date, end: datetime, share: fl
 def _so_far(rows: pl.DataFrame, day: date) -> Day:
     if rows.is_empty():
         return Day(day_start(day), {})
-    known = {row["feature"]: Profile.of_row(row) for row in rows.iter_rows(named=True)}
+    known = {row["feature"]: of_row(row) for row in rows.iter_rows(named=True)}
     return Day(rows["window_end"][0].astimezone(UTC), known, rows["records"][0])
 
 
@@ -216,10 +220,12 @@ def _add(source: Captured, so_far: Day, batch: Batch) -> None:
             # Records before the first that has this feature did not have it.
             kind = source.types.get(feature) or type_of(values)
             so_far.profiles[feature] = Profile(kind, so_far.records, so_far.records)
-        so_far.profiles[feature].add(values, absent=batch.records - len(values))
-    for feature, profile in so_far.profiles.items():
+        before = so_far.profiles[feature]
+        new = profile_of(values, before.type, absent=batch.records - len(values))
+        so_far.profiles[feature] = merge([before, new])
+    for feature, before in so_far.profiles.items():
         if feature not in batch.values:
-            profile.add(pl.Series(dtype=pl.String), absent=batch.records)
+            so_far.profiles[feature] = merge([before, Profile(before.type, batch.records, batch.records)])
     so_far.records += batch.records
 
 

@@ -21,6 +21,9 @@ from datasketches import kll_doubles_sketch
 NUMERIC = ("Fractional", "Integral")
 SKETCH_K = 2048
 """What Model Monitor uses itself."""
+NOT_PUBLISHED = dict.fromkeys(
+    ("invalid", "frequent_numbers", "frequent_error", "distinct", "distinct_count", "vector_sum", "sampling_percent")
+)
 
 
 def profiles(statistics: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -68,27 +71,38 @@ def _profile(feature: dict[str, Any]) -> dict[str, Any]:
         kll = numbers.get("distribution", {}).get("kll", {}).get("sketch", {})
         levels = kll.get("data") or []
         sketch = rebuilt_sketch(levels) if any(levels) else None
-        return _counts(numbers["common"]) | {
-            "type": "numeric",
-            "mean": _number(numbers.get("mean")),
-            "std": _number(numbers.get("std_dev")),
-            "minimum": _number(numbers.get("min")),
-            "maximum": _number(numbers.get("max")),
-            "sketch": None if sketch is None else sketch.serialize(),
-            "categories": None,
-        }
+        return (
+            _counts(numbers["common"])
+            | {
+                "type": "numeric",
+                "mean": _number(numbers.get("mean")),
+                "total": _number(numbers.get("sum")),
+                "std": _number(numbers.get("std_dev")),
+                "minimum": _number(numbers.get("min")),
+                "maximum": _number(numbers.get("max")),
+                "sketch": None if sketch is None else sketch.serialize(),
+                "categories": None,
+            }
+            | NOT_PUBLISHED
+        )
     texts = feature["string_statistics"]
     buckets = texts.get("distribution", {}).get("categorical", {}).get("buckets", [])
     shares = {str(bucket["value"]): int(bucket["count"]) for bucket in buckets}
-    return _counts(texts["common"]) | {
-        "type": "categorical",
-        "mean": None,
-        "std": None,
-        "minimum": None,
-        "maximum": None,
-        "sketch": None,
-        "categories": json.dumps(dict(sorted(shares.items()))),
-    }
+    return (
+        _counts(texts["common"])
+        | {
+            "type": "categorical",
+            "mean": None,
+            "total": None,
+            "std": None,
+            "minimum": None,
+            "maximum": None,
+            "sketch": None,
+            "categories": json.dumps(dict(sorted(shares.items()))),
+        }
+        | NOT_PUBLISHED
+        | {"distinct_count": _number(texts.get("distinct_count"))}
+    )
 
 
 def _counts(common: dict[str, Any]) -> dict[str, int]:

@@ -14,19 +14,27 @@ FEATURE_PROFILES = Table(
         "endpoint": pl.String(),
         "variant": pl.String(),
         "feature": pl.String(),
-        "role": pl.String(),  # baseline or capture
-        "window_start": UTC_TIME,  # for a baseline: when it was made
+        "role": pl.String(),  # baseline, capture (what was asked) or prediction (what was answered)
+        "window_start": UTC_TIME,  # an hour; for a baseline: when it was made
         "window_end": UTC_TIME,
         "day": pl.Date(),
-        "type": pl.String(),  # numeric or categorical
-        "records": pl.Int64(),
+        "type": pl.String(),  # numeric, categorical or vector
+        "records": pl.Int64(),  # present, missing and invalid ones
         "missing": pl.Int64(),
+        "invalid": pl.Int64(),  # there, but of another type
         "mean": pl.Float64(),
+        "total": pl.Float64(),
         "std": pl.Float64(),  # population standard deviation (ddof 0), as Model Monitor publishes it
         "minimum": pl.Float64(),
         "maximum": pl.Float64(),
         "sketch": pl.Binary(),  # datasketches kll_doubles_sketch, serialised; null for categorical
-        "categories": pl.String(),  # JSON {value: count}; null for numeric
+        "categories": pl.String(),  # JSON {value: count} of the most frequent; null for numeric
+        "frequent_numbers": pl.String(),  # the same of numbers
+        "frequent_error": pl.Int64(),  # the true count of any value is at most so much higher
+        "distinct": pl.Binary(),  # datasketches hll_sketch, serialised
+        "distinct_count": pl.Float64(),
+        "vector_sum": pl.Binary(),  # of a feature that is a vector: float64s, to be divided by what is present
+        "sampling_percent": pl.Float64(),  # share of the requests that is captured; null for a baseline, or unknown
         "observed_at": UTC_TIME,
     },
     keys=("account", "region", "endpoint", "variant", "feature", "role", "window_start"),

@@ -27,6 +27,7 @@ RECENT = timedelta(days=7)
 """What "now" means beside a baseline: the last week that was captured, so that weekdays weigh as they do in a week."""
 BINS = 24
 MOST_CATEGORIES = 12
+OTHERS = "(others)"
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,10 @@ def _counts(rows: pl.DataFrame) -> Counter[str]:
     counts: Counter[str] = Counter()
     for document in rows["categories"].drop_nulls():
         counts.update({str(name): int(seen) for name, seen in json.loads(document).items()})
+    # Only the most frequent are kept by name.
+    rest = int((rows["records"] - rows["missing"] - rows["invalid"].fill_null(0)).sum()) - counts.total()
+    if rest > 0:
+        counts[OTHERS] += rest
     return counts
 
 
