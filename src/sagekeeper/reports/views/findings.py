@@ -24,6 +24,7 @@ GRAVITY = {"critical": 4, "high": 3, "medium": 2, "low": 1, "info": 0}
 KIND_IN_WORDS = {
     "idle_endpoint": "Idle endpoint",
     "overspend": "Unusual spend",
+    "price_change": "Price change",
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
     "retired_hardware": "Retired hardware",
