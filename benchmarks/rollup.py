@@ -1,4 +1,4 @@
-"""Bill lines summed to days, and attributed: 20 and 100 million of them, a million a day.
+"""Bill lines summed to days, and attributed to what stood there (`bill_account.py`): 20 and 100 million, a million a day.
 
 Ours (`service/rolled_days.py`, and the whole step to ``daily_costs``) against polars and DuckDB in one plan over all days, and
 against pandas, at the size that each can take. Floor: only decoding the same columns, a day at a time. Each in a fresh
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,12 +24,13 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from benchmarks.bill_account import put_account
 from benchmarks.bill_lines import put_days
 from sagekeeper.analyzers.rollup import AMOUNTS, BY, COLUMNS, ESTIMATED
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import open_ledger
 from sagekeeper.core.settings import Settings
-from sagekeeper.core.tables import COSTS
+from sagekeeper.core.tables import COSTS, DAILY_COSTS
 from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.rolled_days import rolling
 
@@ -51,6 +53,8 @@ def main(*sizes: int) -> None:
         for lines in sorted(sizes or SIZES):
             days = -(-lines // LINES_A_DAY)
             put_days(Path(folder) / "lake", made, days, min(LINES_A_DAY, lines))
+            if not made:
+                put_account(Path(folder) / "lake", min(LINES_A_DAY, lines))
             made = days
             told = {name: _apart(name, folder) for name in CONTESTANTS if lines <= LIMITS.get(name, lines)}
             _show(lines, days, told)
@@ -112,6 +116,7 @@ def whole(lake: Lake, folder: Path) -> int:
     """The whole step, for a ledger that knows of no earlier run."""
     file = folder / f"ledger-{time.time_ns()}.db"
     ledger = open_ledger(f"sqlite:///{file}")
+    shutil.rmtree(folder / "lake" / DAILY_COSTS.name, ignore_errors=True)  # of a smaller bill: all is to be written
     refresh_daily_costs(lake, ledger, Settings(data_dir=folder), datetime(2027, 1, 1, tzinfo=UTC))
     ledger.close()
     return int(lake.files(COSTS)["rows"].sum())

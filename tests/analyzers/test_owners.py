@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from sagekeeper.analyzers.attribution import attribute
-from sagekeeper.analyzers.owners import OwnerRules, whose
+from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.analyzers.parents import parents
+from sagekeeper.analyzers.whose import Owners
 
 DAY = date(2026, 11, 10)
 ROLE = "arn:aws:iam::123456789012:role/FraudTraining"
@@ -45,7 +46,7 @@ def told(
     """What is said of one resource on one day."""
     asked = pl.DataFrame({"key": [arn.lower()], "day": [day]})
     known = rows.jobs(*jobs)
-    return whose(asked, inventory, known, parents(known), rules).row(0, named=True)
+    return Owners(inventory, known, parents(known), rules).of(asked).row(0, named=True)
 
 
 MADE_BY_ANA = {"sagemaker:user-profile-arn": PROFILE}
@@ -124,7 +125,7 @@ def test_all_days_of_a_month_asked_at_once_are_as_each_asked_alone(rows: SimpleN
     )
     days = [date(2026, 11, n) for n in range(1, 31)]
     asked = pl.DataFrame({"key": [rows.arn("endpoint", "e")] * len(days), "day": days})
-    found = whose(asked, inventory, rows.jobs(), parents(rows.jobs()), OwnerRules()).sort("day")["owner"].to_list()
+    found = Owners(inventory, rows.jobs(), parents(rows.jobs()), OwnerRules()).of(asked).sort("day")["owner"].to_list()
     assert found == ["ana"] * 4 + ["ben"] * 4 + ["ana"] * 11 + ["cy"] * 11
 
 

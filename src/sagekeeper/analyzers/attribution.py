@@ -4,7 +4,7 @@ In: bill rows (`COSTS`), observations of everything that ever stood (`INVENTORY`
 `DAILY_COSTS`, with the same sum per bill, day, account and currency of each of the four costs. A line that names its resource
 is *measured*. A line of instance hours or volume months that does not is shared over what ran that day in that account and
 region on that instance type, by its hours (`running.py`): *derived*. Hours that nothing known can explain stay *unattributed*.
-Usage types: `usage.py`; owners: `owners.py`; parents: `parents.py`.
+Usage types: `usage.py`; owners: `whose.py`; parents: `parents.py`.
 
 The line's own quantity is the cap of all: hours that are only assumed are given no more than the sure ones leave over.
 """
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from sagekeeper.analyzers.owners import NAMES, OwnerRules, named_by, owner, spelled, whose
+from sagekeeper.analyzers.owners import NAMES, OwnerRules, names_in, spelled
 from sagekeeper.analyzers.parents import parents, uppermost
-from sagekeeper.analyzers.running import LINE, running
+from sagekeeper.analyzers.running import LINE, running, runs
 from sagekeeper.analyzers.usage import VOLUME, with_usage
+from sagekeeper.analyzers.whose import Owners
 from sagekeeper.core.tables import DAILY_COSTS
 
 ARN = r"^arn:[\w-]+:([\w-]+):[^:]*:\d*:(.+)$"
@@ -54,30 +55,42 @@ LEAST = 1e-6
 
 
 def attribute(costs: pl.DataFrame, inventory: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
-    """``costs`` by day and resource, in the schema `DAILY_COSTS`.
+    """``costs`` by day and resource, in the schema `DAILY_COSTS`. For several lots of days: one `Attribution`, asked for each."""
+    return Attribution(inventory, jobs, rules).of(costs)
+
+
+class Attribution:
+    """What stood and what ran, read once: most of the work where there are many resources, and the same for every day.
 
     ``inventory`` holds observations: of each life of a resource at least the last, and the first of each state it was in.
     """
-    if costs.is_empty():
-        return DAILY_COSTS.empty()
-    lines = _lines(costs, rules)
-    named = _named(lines.filter(pl.col("arn").is_not_null()), inventory, jobs)
-    nameless = lines.filter(pl.col("arn").is_null()).drop("arn")
-    shared = _shared(nameless, running(inventory, jobs, lines["day"]))
-    links = parents(jobs)
-    rows = _owned(pl.concat([named, shared], how="diagonal_relaxed"), inventory, jobs, links, rules)
-    return (
-        rows.join(uppermost(links), on="key", how="left")
-        .group_by(DAILY_COSTS.keys)
-        .agg(
-            # A null amount is unknown and stays unknown only where nothing at all is known.
-            *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in AMOUNTS),
-            pl.col("estimated").any(),
-            pl.col("parent_kind", "parent_name").first(),
+
+    def __init__(self, inventory: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules) -> None:
+        links = parents(jobs)
+        self._rules, self._tops = rules, uppermost(links)
+        self._known, self._runs = _known(inventory, jobs), runs(inventory, jobs)
+        self._owners = Owners(inventory, jobs, links, rules)
+
+    def of(self, costs: pl.DataFrame) -> pl.DataFrame:
+        """``costs`` (rows of `COSTS`, or sums of them) by day and resource, in the schema `DAILY_COSTS`."""
+        if costs.is_empty():
+            return DAILY_COSTS.empty()
+        lines = _lines(costs, self._rules)
+        named = _named(lines.filter(pl.col("arn").is_not_null()), self._known)
+        shared = _shared(lines.filter(pl.col("arn").is_null()).drop("arn"), self._runs)
+        rows = _owned(pl.concat([named, shared], how="diagonal_relaxed"), self._owners)
+        return (
+            rows.join(self._tops, on="key", how="left")
+            .group_by(DAILY_COSTS.keys)
+            .agg(
+                # A null amount is unknown and stays unknown only where nothing at all is known.
+                *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in AMOUNTS),
+                pl.col("estimated").any(),
+                pl.col("parent_kind", "parent_name").first(),
+            )
+            .select(pl.col(name).cast(dtype) for name, dtype in DAILY_COSTS.columns.items())
+            .sort(DAILY_COSTS.keys)
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in DAILY_COSTS.columns.items())
-        .sort(DAILY_COSTS.keys)
-    )
 
 
 def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
@@ -100,32 +113,32 @@ def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
         currency="BillingCurrency",
         estimated=pl.col("x_Estimated").fill_null(False),
     )
-    # Many lines carry the same tags: each text is read once.
-    told = (
-        lines.select("tags")
-        .unique()
-        .with_columns(
-            **{f"bill_{name}": spelled(owner("tags", rules.bill_keys(name)), rules) for name in NAMES},
-            bill_basis=pl.lit("bill tag ") + named_by("tags", rules.bill_keys("owner")),
-        )
+    told = names_in(lines["tags"], rules, of_bill=True).select(
+        "tags",
+        *(spelled(pl.col(name), rules).alias(f"bill_{name}") for name in NAMES),
+        bill_basis=pl.lit("bill tag ") + pl.col("named_by"),
     )
     tagged = lines.join(told, on="tags", how="left", nulls_equal=True)
     return with_usage(tagged).drop("usage_type", "description", "tags")
 
 
-def _named(lines: pl.DataFrame, inventory: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Lines that name their resource, with its kind and name as the inventory knows them, else as the ARN says."""
-    service, path = pl.col("arn").str.extract(ARN, 1), pl.col("arn").str.extract(ARN, 2)
-    kind = pl.when(path.str.contains("[:/]")).then(path.str.extract(r"^([^:/]+)", 1).str.replace_all("-", "_"))
-    name = path.str.replace(r"^[^:/]+[:/]", "")
-    # SageMaker writes some ARNs in lower case: they are compared so.
+def _known(inventory: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """[key, known_kind, known_name]: SageMaker writes some ARNs in lower case, they are compared so."""
     known = pl.concat(
         frame.select(key=pl.col("arn").str.to_lowercase(), known_kind="kind", known_name="name")
         for frame in (inventory, jobs)
     ).filter(pl.col("key").is_not_null() & (pl.col("key") != ""))
+    return known.unique("key", keep="last", maintain_order=True)
+
+
+def _named(lines: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Lines that name their resource, with its kind and name as the inventory knows them, else as the ARN says."""
+    service, path = pl.col("arn").str.extract(ARN, 1), pl.col("arn").str.extract(ARN, 2)
+    kind = pl.when(path.str.contains("[:/]")).then(path.str.extract(r"^([^:/]+)", 1).str.replace_all("-", "_"))
+    name = path.str.replace(r"^[^:/]+[:/]", "")
     return (
         lines.with_columns(key=pl.col("arn").str.to_lowercase())
-        .join(known.unique("key", keep="last", maintain_order=True), on="key", how="left")
+        .join(known, on="key", how="left")
         .with_columns(
             resource_kind=pl.coalesce("known_kind", kind, service, pl.lit("resource")),
             resource_name=pl.coalesce("known_name", name, "arn"),
@@ -136,13 +149,11 @@ def _named(lines: pl.DataFrame, inventory: pl.DataFrame, jobs: pl.DataFrame) -> 
     )
 
 
-def _owned(
-    rows: pl.DataFrame, inventory: pl.DataFrame, jobs: pl.DataFrame, links: pl.DataFrame, rules: OwnerRules
-) -> pl.DataFrame:
+def _owned(rows: pl.DataFrame, owners: Owners) -> pl.DataFrame:
     """Whose each row is: by its resource's own tags that day, by the bill's, by those of what the resource belongs to."""
     keyed = rows.with_columns(key=pl.col("resource_arn").str.to_lowercase())
     asked = keyed.select("key", "day").drop_nulls("key").unique()
-    told = keyed.join(whose(asked, inventory, jobs, links, rules), on=["key", "day"], how="left")
+    told = keyed.join(owners.of(asked), on=["key", "day"], how="left")
     basis = [pl.when(pl.col(f"{where}owner").is_not_null()).then(f"{where}basis") for where in ("own_", "bill_", "")]
     return told.with_columns(
         owner_basis=pl.coalesce(*basis),
@@ -151,7 +162,7 @@ def _owned(
     )
 
 
-def _shared(lines: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
+def _shared(lines: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Each line's cost over what ran, in proportion; the part of its quantity that nothing explains stays without a resource."""
     usable = (
         pl.col("service").str.contains("SageMaker")
@@ -164,8 +175,10 @@ def _shared(lines: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
         usable=usable.fill_null(False),
         whole=pl.col("quantity").sum().over("dataset", *LINE),
     )
+    machines = keyed.filter("usable").select(LINE[1:]).unique()
+    ran = running(runs.join(machines, on=LINE[1:], how="semi"), keyed["day"])
     amount, sure = pl.col("amount"), pl.col("sure")
-    totals = running.group_by(LINE).agg(sure_known=amount.filter(sure).sum(), unsure_known=amount.filter(~sure).sum())
+    totals = ran.group_by(LINE).agg(sure_known=amount.filter(sure).sum(), unsure_known=amount.filter(~sure).sum())
     matched = keyed.filter("usable").join(totals, on=list(LINE), how="inner")
     stated = pl.col("whole").is_not_null() & (pl.col("whole") > 0)
     left_over = (pl.col("whole") - pl.col("sure_known")).clip(lower_bound=0.0)
@@ -182,7 +195,7 @@ def _shared(lines: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
     matched = matched.with_columns(explained=pl.when(short).then(pl.col("given") / pl.col("whole")).otherwise(1.0))
     part = amount * pl.when(sure).then("sure_part").otherwise("unsure_part")
     split = (
-        matched.join(running, on=list(LINE), how="inner")
+        matched.join(ran, on=list(LINE), how="inner")
         .with_columns(
             share=pl.when(pl.col("given") > 0).then(pl.col("explained") * part / pl.col("given")).otherwise(0.0),
             resource_kind="kind",

@@ -1,46 +1,20 @@
-"""Whose a resource is, on each day: owner, team and project by the tags it had then, or by those of what it belongs to.
+"""The rules for owners: which tags name whom, how names are spelled, and what a resource without tags of its own is asked on.
 
-In: (resource, day) pairs; observations of the inventory (`INVENTORY` rows, any number per resource); `JOBS`; `OwnerRules`. Out:
-owner, team, project and the words for the rule that decided.
-
-A resource's own tags come first; then, in the order of ``fallbacks``, those of its endpoint configuration, its model, the
-endpoint it is part of, its parent (pipeline, schedule, tuning job), its execution role, and the user profile that made it, each
-followed further by the same rule. Tags are those last seen on or before that day; of a day before the first look, the first
-that were seen. So a resource that was deleted since is still its owner's.
+In: settings. Out: `OwnerRules`, and expressions that read a name from a column of tags (a JSON object each). Who owns what on
+which day is found by these rules in `whose.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
 import polars as pl
 
 from sagekeeper.core.settings import Fallback, Settings
 
 FALLBACKS: tuple[Fallback, ...] = ("endpoint_config", "model", "endpoint", "parent", "execution_role", "user_profile")
-FARTHEST = 5
-"""Job, schedule, endpoint, model, role: no chain is longer."""
-USER_PROFILE_TAG, SPACE_TAG = "sagemaker:user-profile-arn", "sagemaker:space-arn"
-"""Studio puts them on what is made there (SageMaker developer guide, "Custom tag propagation")."""
-REFERENCES = pl.Struct(
-    {
-        "EndpointConfigName": pl.String(),
-        "EndpointName": pl.String(),
-        "ModelName": pl.String(),
-        "RoleArn": pl.String(),
-        "ExecutionRoleArn": pl.String(),
-        "DomainId": pl.String(),
-        "UserProfileName": pl.String(),
-        "SpaceName": pl.String(),
-        "OwnershipSettings": pl.Struct({"OwnerUserProfileName": pl.String()}),
-        "ProductionVariants": pl.List(pl.Struct({"ModelName": pl.String()})),
-        "Specification": pl.Struct({"ModelName": pl.String()}),
-    }
-)
 NAMES = ("owner", "team", "project")
-ALWAYS = date(1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -94,12 +68,12 @@ def spellings(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 def owner(tags: str, owner_tags: tuple[str, ...]) -> pl.Expr:
     """The first of ``owner_tags`` that the JSON object in column ``tags`` has, or null."""
-    return pl.coalesce(*(_tag(tags, key) for key in _askable(owner_tags)), pl.lit(None, dtype=pl.String))
+    return pl.coalesce(*(tag(tags, key) for key in _askable(owner_tags)), pl.lit(None, dtype=pl.String))
 
 
 def named_by(tags: str, keys: tuple[str, ...]) -> pl.Expr:
     """Which of ``keys`` that was."""
-    found = (pl.when(_tag(tags, key).is_not_null()).then(pl.lit(key)) for key in _askable(keys))
+    found = (pl.when(tag(tags, key).is_not_null()).then(pl.lit(key)) for key in _askable(keys))
     return pl.coalesce(*found, pl.lit(None, dtype=pl.String))
 
 
@@ -115,196 +89,29 @@ def spelled(name: pl.Expr, rules: OwnerRules) -> pl.Expr:
     return folded.replace(one_of) if one_of else folded
 
 
-def whose(
-    asked: pl.DataFrame, observations: pl.DataFrame, jobs: pl.DataFrame, links: pl.DataFrame, rules: OwnerRules
-) -> pl.DataFrame:
-    """[key, day, owner, team, project, basis] and the last four with ``own_`` before: of every pair in ``asked`` [key, day].
+def names_in(tags: pl.Series, rules: OwnerRules, of_bill: bool = False) -> pl.DataFrame:
+    """[tags, *NAMES, named_by], a row for each different one of ``tags``: each text is read once, and not asked for
+    keys that none of them has.
 
-    ``key`` is an ARN in lower case; ``links`` are `parents`. ``own_...`` is what the resource's own tags say.
+    Names are as written, not `spelled`. ``named_by`` is the key that named the owner. With ``of_bill`` keys may
+    be spelled as on bills.
     """
-    states = _states(asked, observations, jobs, rules)
-    edges = _edges(states, links, rules)
-    spans = _spans(asked.select("key", "day").unique(), states, edges)
-    firsts = spans.group_by("key", "span").agg(pl.col("day").min())
-    found = _walked(firsts.select("key", "day"), states, edges, rules)
-    return (
-        spans.join(firsts.rename({"day": "first"}), on=["key", "span"], nulls_equal=True)
-        .join(found.rename({"day": "first"}), on=["key", "first"])
-        .drop("first", "span")
+    texts = tags.unique().alias("tags")
+    escaped = bool(texts.str.contains(r"\\[u/]").any())
+    keys = {name: rules.bill_keys(name) if of_bill else rules.keys(name) for name in NAMES}
+    held = {
+        key: escaped or bool(texts.str.contains(f'"{key}"', literal=True).any())
+        for key in {key for some in keys.values() for key in some}
+    }
+    asked = {name: tuple(key for key in some if held[key]) for name, some in keys.items()}
+    return texts.to_frame().with_columns(
+        **{name: owner("tags", asked[name]) for name in NAMES},
+        named_by=named_by("tags", asked["owner"]),
     )
 
 
-def _spans(pairs: pl.DataFrame, states: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
-    """[key, day, span]: days of a resource between which nothing that it may lead to has changed are of one span.
-
-    A month has thirty days and few changes: one day of each span is asked, and the answer holds for the others.
-    """
-    leads = (
-        edges.join(states.select("state", node="key"), on="state")
-        .select("node", target=pl.col("arn").str.to_lowercase())
-        .unique()
-    )
-    reached = pairs.select("key").unique().with_columns(node="key")
-    found = [reached]
-    for _ in range(FARTHEST):
-        reached = reached.join(leads, on="node", how="inner").select("key", node="target").unique()
-        if reached.is_empty():
-            break
-        found.append(reached)
-    changes = (
-        pl.concat(found)
-        .join(states.filter(pl.col("since") > ALWAYS).select("since", node="key"), on="node", how="inner")
-        .select("key", "since", span="since")
-        .unique()
-        .sort("since")
-    )
-    return (
-        pairs.sort("day")
-        .join_asof(changes, left_on="day", right_on="since", by="key", strategy="backward", check_sortedness=False)
-        .select("key", "day", "span")
-    )
-
-
-def _walked(pairs: pl.DataFrame, states: pl.DataFrame, edges: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
-    """The answer for each of ``pairs`` [key, day]: everything that a resource leads to on that day, nearest first."""
-    here = pairs.with_columns(node="key", arn="key", path=pl.lit(""), kind=pl.lit(None, pl.String))
-    walked = _stood(here, states)
-    seen = [walked]
-    for _ in range(FARTHEST):
-        onward = walked.filter(pl.any_horizontal(pl.col(*NAMES).is_null()) & pl.col("state").is_not_null())
-        nodes = onward.select("key", "day", "path", "state").join(edges, on="state", how="inner")
-        if nodes.is_empty():
-            break
-        reached = nodes.select(
-            "key",
-            "day",
-            "arn",
-            node=pl.col("arn").str.to_lowercase(),
-            path=pl.col("path") + pl.col("step"),
-            kind="target_kind",
-        )
-        walked = _stood(reached, states)
-        seen.append(walked)
-    told = _by_name(pl.concat(seen, how="diagonal"), rules)
-    basis = pl.concat_str(pl.col("kind").str.replace_all("_", " "), pl.lit(" "), pl.col("named_by"))
-    own = pl.col("path") == ""
-    # Paths sort as the chain is followed: the resource itself, its configuration, what that leads to, its model ...
-    return (
-        told.with_columns(
-            *(spelled(pl.col(name), rules) for name in NAMES),
-            basis=pl.when(pl.col("owner").is_not_null()).then(basis),
-        )
-        .sort("key", "day", "path", "node")
-        .group_by("key", "day", maintain_order=True)
-        .agg(
-            *(pl.col(name).drop_nulls().first() for name in (*NAMES, "basis")),
-            *(pl.col(name).filter(own).first().alias(f"own_{name}") for name in (*NAMES, "basis")),
-        )
-    )
-
-
-def _states(asked: pl.DataFrame, observations: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
-    """What each resource said of itself, since when: [state, key, arn, since, kind, tags, config, *NAMES, named_by]."""
-    columns = ["arn", "kind", "tags", "config", "since"]
-    things = pl.concat(
-        [
-            observations.with_columns(since="observed_on").select(columns),
-            jobs.with_columns(since=pl.lit(ALWAYS)).select(columns),
-        ]
-    )
-    # A Studio app that was never looked at still says in its ARN whose it was.
-    apps = asked.filter(pl.col("key").str.contains(":app/")).select(
-        arn="key", kind=pl.lit("app"), tags=pl.lit("{}"), config=pl.lit("{}"), since=pl.lit(ALWAYS)
-    )
-    named = things.filter(pl.col("arn").is_not_null() & (pl.col("arn") != "")).with_columns(
-        key=pl.col("arn").str.to_lowercase()
-    )
-    unseen = apps.unique("arn").join(named, left_on="arn", right_on="key", how="anti").with_columns(key="arn")
-    states = pl.concat([named, unseen.select(named.columns)]).sort("key", "since")
-    first = (pl.col("key") != pl.col("key").shift()).fill_null(True)
-    return states.with_columns(
-        pl.int_range(pl.len()).alias("state"),
-        since=pl.when(first).then(pl.lit(ALWAYS)).otherwise("since"),
-        **{name: owner("tags", rules.keys(name)) for name in NAMES},
-        named_by=pl.lit("tag ") + named_by("tags", rules.keys("owner")),
-    )
-
-
-def _stood(pairs: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
-    """Each pair with the state that its node was in on that day; what is not known has none."""
-    known = states.select("state", "since", *NAMES, "named_by", node="key", its_kind="kind").sort("since")
-    return (
-        pairs.sort("day")
-        .join_asof(known, left_on="day", right_on="since", by="node", strategy="backward", check_sortedness=False)
-        .with_columns(kind=pl.coalesce("its_kind", "kind"))
-        .drop("its_kind", "since")
-    )
-
-
-def _edges(states: pl.DataFrame, links: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
-    """[state, step, arn, target_kind]: where the search for an owner goes on from a state; ``step`` sorts by ``fallbacks``."""
-    order = {kind: str(number) for number, kind in enumerate(rules.fallbacks)}
-    told = states.with_columns(pl.col("config").str.json_decode(REFERENCES).struct.unnest())
-    place = pl.col("arn").str.extract(r"(?i)^(arn:[\w-]+:sagemaker:[^:]*:\d*:)", 1)
-    several = told.explode("ProductionVariants").with_columns(of=pl.col("ProductionVariants").struct.field("ModelName"))
-    model = pl.coalesce("ModelName", pl.col("Specification").struct.field("ModelName"))
-    inside = pl.col("arn").str.extract("(?i):app/([^/]+/[^/]+)/", 1)
-    known = states.select(node="key", known="arn").unique("node")
-    # An app's ARN names a user profile or a space: it is the one that is known.
-    inside_one = (
-        pl.concat(
-            told.select("state", node=(place + kind + inside).str.to_lowercase())
-            for kind in ("user-profile/", "space/")
-        )
-        .join(known, on="node", how="inner")
-        .select("state", arn="known")
-    )
-    domain, owner_of_space = pl.col("DomainId") + "/", pl.col("OwnershipSettings").struct.field("OwnerUserProfileName")
-    found: list[tuple[Fallback, pl.DataFrame]] = [
-        ("endpoint_config", told.select("state", arn=place + "endpoint-config/" + pl.col("EndpointConfigName"))),
-        ("model", told.select("state", arn=place + "model/" + model)),
-        ("model", several.select("state", arn=place + "model/" + pl.col("of"))),
-        ("endpoint", told.select("state", arn=place + "endpoint/" + pl.col("EndpointName"))),
-        ("parent", states.join(links, on="key").select("state", arn="parent_arn")),
-        ("execution_role", told.select("state", arn=pl.coalesce("RoleArn", "ExecutionRoleArn"))),
-        ("user_profile", told.select("state", arn=_tag("tags", USER_PROFILE_TAG))),
-        ("user_profile", told.select("state", arn=_tag("tags", SPACE_TAG))),
-        ("user_profile", told.select("state", arn=place + "user-profile/" + domain + pl.col("UserProfileName"))),
-        ("user_profile", told.select("state", arn=place + "user-profile/" + domain + owner_of_space)),
-        ("user_profile", told.select("state", arn=place + "space/" + domain + pl.col("SpaceName"))),
-        ("user_profile", inside_one),
-    ]
-    return (
-        pl.concat(
-            frame.with_columns(target_kind=pl.lit(kind), step=pl.lit(order[kind]))
-            for kind, frame in found
-            if kind in order
-        )
-        .filter(pl.col("arn").is_not_null())
-        .join(states.select("state", own="key"), on="state")
-        .filter(pl.col("arn").str.to_lowercase() != pl.col("own"))
-        .unique(["state", "step", "arn"])
-        .drop("own")
-    )
-
-
-def _by_name(walked: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
-    """A role or a user profile without tags may still tell whose it is, by its name."""
-    last = pl.col("arn").str.extract(r"([^/]+)$", 1)
-    roles = {name.lower(): who for name, who in rules.roles.items()}
-    role = pl.when(pl.col("kind") == "execution_role").then(
-        last.str.to_lowercase().replace_strict(roles, default=None, return_dtype=pl.String)
-    )
-    is_profile = (pl.col("kind") == "user_profile") & pl.col("node").str.contains(":user-profile/")
-    profile = pl.when(is_profile & rules.user_profile_names).then(last)
-    name = pl.coalesce(role, profile)
-    return walked.with_columns(
-        named_by=pl.when(pl.col("owner").is_null() & name.is_not_null()).then(pl.lit("name")).otherwise("named_by"),
-        owner=pl.coalesce("owner", name),
-    )
-
-
-def _tag(tags: str, key: str) -> pl.Expr:
+def tag(tags: str, key: str) -> pl.Expr:
+    """The value of one tag, or null."""
     return pl.col(tags).str.json_path_match(f"$['{key}']")
 
 

@@ -1,7 +1,8 @@
 """What ran on which day, and how much of it: the running hours and stored gigabytes that a nameless bill line is shared over.
 
-In: observations of the inventory, `JOBS`, the days of a bill. Out: per day, account, region, component and machine (`LINE`) every
-resource with its ``amount`` in the unit of the bill line (hours, GB-months), and whether that amount is sure.
+In: observations of the inventory, `JOBS`, the days of a bill. Out: `runs`, once; and of them per day, account, region, component
+and machine (`LINE`) every resource with its ``amount`` in the unit of the bill line (hours, GB-months), and whether that
+amount is sure.
 
 An endpoint's instance count before its first recorded change is not known: that one's is assumed, and marked as not sure. A
 warm pool is what a training job kept standing after its end (WarmPoolStatus).
@@ -65,17 +66,27 @@ COMES_INTO_SERVICE = "2h"
 """An endpoint whose last change is this close to its creation has never been changed: it was coming into service."""
 
 
-def running(inventory: pl.DataFrame, jobs: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
-    """[*LINE, kind, name, arn, amount, sure]: what ran on each of ``days``."""
-    runs = pl.concat([*_standing(inventory), *_worked(jobs)]).filter(
+def runs(inventory: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Everything that ever ran, and from when to when, in the schema `RUN`."""
+    return pl.concat([*_standing(inventory), *_worked(jobs)]).filter(
         pl.col("size") > 0, pl.col("ends") > pl.col("starts")
     )
+
+
+def running(runs: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
+    """[*LINE, kind, name, arn, amount, sure]: which of ``runs`` ran on each of ``days``."""
     calendar = pl.DataFrame({"day": days.unique().sort()}).with_columns(
         midnight=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     )
     end_of_day = pl.col("midnight").dt.offset_by("1d")
-    overlapping = runs.join_where(
-        calendar.with_columns(next_midnight=end_of_day),
+    calendar = calendar.with_columns(next_midnight=end_of_day)
+    # Pairs are made of what these days may have, not of all that ever ran.
+    begin, end = (
+        pl.lit(moment, calendar.schema["midnight"])
+        for moment in (calendar["midnight"].min(), calendar["next_midnight"].max())
+    )
+    overlapping = runs.filter(pl.col("starts") < end, pl.col("ends") > begin).join_where(
+        calendar,
         pl.col("starts") < pl.col("next_midnight"),
         pl.col("ends") > pl.col("midnight"),
     )

@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.attribution import VERSION, attribute
+from sagekeeper.analyzers.attribution import VERSION, Attribution
 from sagekeeper.analyzers.cost_split import split
 from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.collector.history import inventory_states
@@ -49,11 +49,11 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
     changed = 0
     for (dataset,), days in gone.group_by("dataset", maintain_order=True):
         changed += _write(lake, str(dataset), days["day"].to_list(), DAILY_COSTS.empty())
-    inventory, jobs = inventory_states(lake, as_of.date()), lake.scan(JOBS).collect()
+    attribution = Attribution(inventory_states(lake, as_of.date()), lake.scan(JOBS).collect(), OwnerRules.of(settings))
     with rolling(lake, settings) as roll:
         for (dataset,), held in files.group_by("x_Dataset", maintain_order=True):
             for sums in _together(roll(held)):
-                wanted = split(attribute(sums, inventory, jobs, OwnerRules.of(settings)), settings.splits)
+                wanted = split(attribution.of(sums), settings.splits)
                 changed += _write(lake, str(dataset), sums["x_ChargeDate"].unique().sort().to_list(), wanted)
     if observed_upto is not None:
         with ledger.session() as session:
