@@ -51,15 +51,21 @@ def effective_rates(costs: pl.DataFrame) -> pl.DataFrame:
     return _rated(days, [*_KEY, "month"]).select(RATES.keys())
 
 
-def known_rates(costs: pl.DataFrame) -> Rates:
-    """Of each usage type by the hour the rate of its newest month that rests on at least `LEAST_HOURS`."""
+def newest_rates(costs: pl.DataFrame) -> pl.DataFrame:
+    """`RATES` of each usage type by the hour, in its newest month that rests on at least `LEAST_HOURS`."""
     enough = effective_rates(costs).filter(
         (pl.col("quantity") >= LEAST_HOURS) & pl.col("machine").str.starts_with("ml.") & (pl.col("rate") > 0)
     )
-    newest = enough.sort("month", "quantity").group_by("account", "region", "usage_type", maintain_order=True).last()
+    return enough.sort("month", "quantity").group_by("account", "region", "usage_type", maintain_order=True).last()
+
+
+def known_rates(costs: pl.DataFrame) -> Rates:
+    """The rates of `newest_rates` by account, region and usage type."""
     return {
         (account, region, usage): rate
-        for account, region, usage, rate in newest.select("account", "region", "usage_type", "rate").iter_rows()
+        for account, region, usage, rate in newest_rates(costs)
+        .select("account", "region", "usage_type", "rate")
+        .iter_rows()
     }
 
 
