@@ -1,11 +1,12 @@
 """The questions that are asked of the facts, in the order they are asked. Adding one: a file, and a line here."""
 
-from sagekeeper.analyzers import drift, idle, monitor, overspend, price_changes, retired_hardware, unattributed
+from sagekeeper.analyzers import drift, idle, monitor, overspend, price_changes, retired_hardware, runaway, unattributed
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 
 ANALYZERS: tuple[Analyzer, ...] = (
     idle.ANALYZER,
     overspend.ANALYZER,
+    runaway.ANALYZER,
     price_changes.ANALYZER,
     drift.ANALYZER,
     monitor.ANALYZER,

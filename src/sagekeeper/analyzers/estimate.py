@@ -14,23 +14,16 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.effective_rates import rates_before
 from sagekeeper.analyzers.estimate_jobs import worked
 from sagekeeper.analyzers.estimate_requests import requested
 from sagekeeper.analyzers.estimate_standing import KEY, METHOD, since_last_time
-from sagekeeper.analyzers.usage import with_usage
-from sagekeeper.analyzers.usage_prices import listed_prices
+from sagekeeper.analyzers.usage_rates import DECIMALS, with_rates
 from sagekeeper.core.clock import day_start
 from sagekeeper.core.lake import days_between
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.tables import ESTIMATES
 
 FIRST_DAYS = 14
-RATE_UNCERTAINTY = 0.0
-SAGEMAKER = "Amazon SageMaker"
-DECIMALS = 9
-"""Sums of the same rows differ in their last bits from run to run: rounded here, so that a repeat is equal."""
-BY_BILL = "the bill's effective rate"
 _ROW = ("day", *KEY)
 _TEXTS = ("resource_arn", "owner", "method")
 
@@ -118,29 +111,11 @@ def _by_day(segments: pl.DataFrame, days: list[date], as_of: datetime) -> pl.Dat
 
 
 def _priced(rows: pl.DataFrame, known: Known, days: list[date]) -> pl.DataFrame:
-    place = ["account", "region", "usage_type"]
-    usage = with_usage(
-        rows.select("usage_type").unique().with_columns(
-            service=pl.lit(SAGEMAKER), description=pl.lit(None, pl.String), charge_category=pl.lit("Usage")
-        )
-    ).select("usage_type", "usage_family")  # fmt: skip
-    billed = rates_before(known.costs, days).select(*place, "day", "rate", billed_in="currency")
-    listed = listed_prices(known.prices, rows.select("region", "usage_type").unique())
-    unit = pl.coalesce("rate", "list_rate").round(DECIMALS)
-    priced = (
-        rows.with_columns(pl.col("quantity").round(DECIMALS))
-        .join(usage, on="usage_type", how="left")
-        .join(billed.unique([*place, "day"]), on=[*place, "day"], how="left")
-        .join(listed, on=["region", "usage_type"], how="left")
-        .with_columns(
-            cost=(pl.col("quantity") * unit).round(DECIMALS),
-            list_cost=(pl.col("quantity") * pl.col("list_rate")).round(DECIMALS),
-            currency=pl.coalesce("billed_in", pl.lit("USD")),
-            rate_basis=pl.when(pl.col("rate").is_not_null()).then(pl.lit(BY_BILL)).otherwise("list_basis"),
-            uncertainty=pl.when(pl.col("rate").is_not_null()).then(RATE_UNCERTAINTY).otherwise("list_uncertainty"),
-            unknown=pl.when(unit.is_null()).then("why"),
-            rate=unit,
-            observed_at=pl.lit(known.as_of),
-        )
+    priced = with_rates(
+        rows.with_columns(pl.col("quantity").round(DECIMALS)), known.costs, known.prices, days
+    ).with_columns(
+        cost=(pl.col("quantity") * pl.col("rate")).round(DECIMALS),
+        list_cost=(pl.col("quantity") * pl.col("list_rate")).round(DECIMALS),
+        observed_at=pl.lit(known.as_of),
     )
     return priced.select(pl.col(name).cast(kind) for name, kind in ESTIMATES.columns.items()).sort(ESTIMATES.keys)

@@ -36,6 +36,7 @@ from sagekeeper.service.estimates import refresh_estimates
 from sagekeeper.service.facts import load_facts
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Progress, quiet
+from sagekeeper.service.run_rates import refresh_run_rates
 from sagekeeper.service.unit_costs import refresh_unit_costs
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
         _part(
             house, as_of, "estimate", lambda: refresh_estimates(house.lake, house.settings, as_of), "rows on open days"
         ),
+        _part(house, as_of, "run rate", lambda: refresh_run_rates(house.lake, house.settings, as_of), "rows this hour"),
     ]
     progress("loading facts", 1 / steps)
     facts = load_facts(house.lake, house.settings, as_of)

@@ -7,7 +7,15 @@ case and AWS's own words. Times are UTC. A null amount or value is *unknown*, ne
 from __future__ import annotations
 
 from sagekeeper.core.tables.account import INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS
-from sagekeeper.core.tables.money import BILL_VERSIONS, COSTS, DAILY_COSTS, ESTIMATES, PRICES, UNIT_COSTS
+from sagekeeper.core.tables.money import (
+    BILL_VERSIONS,
+    COSTS,
+    DAILY_COSTS,
+    ESTIMATES,
+    PRICES,
+    RUN_RATES,
+    UNIT_COSTS,
+)
 from sagekeeper.core.tables.table import UTC_TIME, Table
 from sagekeeper.core.tables.watched import FEATURE_PROFILES, MODEL_REQUESTS, MONITOR_VIOLATIONS, TOKEN_USE
 
@@ -17,6 +25,7 @@ TABLES: tuple[Table, ...] = (
     BILL_VERSIONS,
     UNIT_COSTS,
     ESTIMATES,
+    RUN_RATES,
     METRICS,
     INVENTORY,
     JOBS,
@@ -40,6 +49,7 @@ __all__ = [
     "MODEL_REQUESTS",
     "MONITOR_VIOLATIONS",
     "PRICES",
+    "RUN_RATES",
     "TABLES",
     "TOKEN_USE",
     "TRIAL_COMPONENTS",

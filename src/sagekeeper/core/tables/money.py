@@ -216,6 +216,24 @@ ESTIMATES = Table(
     partition=("day",),
 )
 
+RUN_RATES = Table(
+    "run_rates",
+    {
+        "hour": UTC_TIME,
+        "day": pl.Date(),
+        "account": pl.String(),
+        "region": pl.String(),
+        "resource_kind": pl.String(),  # or all: their sum, also of an hour in which nothing ran
+        "currency": pl.String(),
+        "per_hour": pl.Float64(),  # running x effective rate or list price, when it was last looked in that hour
+        "resources": pl.Int64(),
+        "unknown": pl.Int64(),  # uses without a price: they are in no amount
+        "observed_at": UTC_TIME,
+    },
+    keys=("hour", "account", "region", "resource_kind", "currency"),
+    partition=("day",),
+)
+
 PRICES = Table(
     "prices",
     {
