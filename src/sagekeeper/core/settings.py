@@ -147,6 +147,9 @@ class Mail(BaseModel):
     tls: Literal["starttls", "tls", "none"] = "starttls"
     sender: str = "sagekeeper@localhost"
     digest_recipients: list[str] = []
+    alert_recipients: list[str] = Field(
+        [], description="told at once of a job that runs away; empty: those of the digest"
+    )
 
 
 class Lifecycle(BaseModel):

@@ -16,7 +16,10 @@ from sagekeeper.reports.claims import any_sent
 from sagekeeper.reports.deliver import Told, deliver
 from sagekeeper.reports.digest import digest_letter, last_week, week_movers
 from sagekeeper.reports.mail import Letter
+from sagekeeper.reports.runaway_alert import KIND as RUNAWAY
+from sagekeeper.reports.runaway_alert import runaway_letter
 from sagekeeper.reports.views.budgets import BudgetState, Threshold, all_budgets, budget_states
+from sagekeeper.reports.views.findings import finding, finding_lines
 from sagekeeper.reports.views.overview import overview
 from sagekeeper.reports.views.proposals import proposal_lines
 from sagekeeper.reports.views.resources import by_resource
@@ -33,6 +36,18 @@ def send_budget_alerts(ledger: Ledger, lake: Lake, settings: Settings, as_of: da
                 continue
             letter = _budget_letter(ledger, lake, settings, state, reached, as_of)
             told += deliver(ledger, settings, "budget", letter, state.recipients, now)
+    return told
+
+
+def send_runaway_alerts(ledger: Ledger, settings: Settings, as_of: datetime, now: datetime) -> list[Told]:
+    """Tell of each job that runs away, once, while it runs; not of what people said is in order."""
+    open_now = [finding(ledger, line.fingerprint) for line in finding_lines(ledger, [RUNAWAY])]
+    recipients = settings.mail.alert_recipients or settings.mail.digest_recipients
+    told: list[Told] = []
+    for item in open_now:
+        if item is not None:
+            letter = runaway_letter(item, settings.dashboard_url, as_of)
+            told += deliver(ledger, settings, "runaway", letter, recipients, now)
     return told
 
 

@@ -24,6 +24,8 @@ GRAVITY = {"critical": 4, "high": 3, "medium": 2, "low": 1, "info": 0}
 KIND_IN_WORDS = {
     "idle_endpoint": "Idle endpoint",
     "overspend": "Unusual spend",
+    "runaway_job": "Runaway job",
+    "run_rate": "Run rate",
     "price_change": "Price change",
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
