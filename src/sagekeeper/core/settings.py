@@ -7,9 +7,10 @@ SMTP password) belongs in the environment; nothing here is ever logged whole.
 from __future__ import annotations
 
 import os
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -124,17 +125,50 @@ class Split(BaseModel):
         return f"{self.name}: {how} over {self.over}s"
 
 
-class Budget(BaseModel):
-    """A monthly budget and who is told when it is, or will be, exceeded."""
+Names = str | list[str] | None
 
-    name: str
+
+class Budget(BaseModel):
+    """A budget and who is told when it is, or will be, exceeded. Without a scope it is about everything."""
+
+    name: str = Field(min_length=1, max_length=200)
     amount: Decimal = Field(gt=0)
-    currency: str = "USD"
-    account: str | None = None
-    owner: str | None = None
-    actual_percent: list[int] = [80, 100]
-    forecast_percent: list[int] = [100]
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    period: Literal["DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY", "CUSTOM"] = "MONTHLY"
+    first: date | None = Field(None, description="of a CUSTOM period")
+    last: date | None = Field(None, description="of a CUSTOM period, included")
+    planned: dict[date, Decimal] = Field({}, description="other amounts from a day on: {2026-11-01 = 500}")
+    notion: Literal["billed", "effective"] = Field("billed", description="effective: commitments spread over their use")
+    account: Names = None
+    owner: Names = None
+    team: Names = None
+    project: Names = None
+    region: Names = None
+    service: Names = None
+    usage_family: Names = None
+    endpoint: Names = None
+    model: Names = None
+    family: Names = Field(None, description="jobs whose names differ in dates, numbers and hashes only")
+    notebook: Names = None
+    actual_percent: list[Annotated[int, Field(gt=0, le=1000)]] = [80, 100]
+    forecast_percent: list[Annotated[int, Field(gt=0, le=1000)]] = [100]
+    forecast_probability: float = Field(0.5, gt=0, lt=1, description="how likely a breach must be to be told")
     recipients: list[str] = []
+
+    @model_validator(mode="after")
+    def _period_fits(self) -> Budget:
+        if (self.period == "CUSTOM") != (self.first is not None and self.last is not None):
+            raise ValueError("first and last belong to period = 'CUSTOM', and it needs both")
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise ValueError("last is before first")
+        return self
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """What it is about, by the keys that are given."""
+        keys = ("account", "owner", "team", "project", "region", "service", "usage_family")
+        given = {name: getattr(self, name) for name in (*keys, "endpoint", "model", "family", "notebook")}
+        return {name: value for name, value in given.items() if value}
 
 
 class Mail(BaseModel):
@@ -197,6 +231,10 @@ class Settings(BaseSettings):
     collect: Collect = Collect()
     rollup: Rollup = Rollup()
     budgets: list[Budget] = []
+    currency_rates: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(
+        {},
+        description="what one of the first costs of the second, {'EUR/USD' = 1.08}; without one nothing is converted",
+    )
     mail: Mail = Mail()
     notify: list[str] = Field([], repr=False, description="Apprise addresses for alerts besides mail")
     lifecycle: Lifecycle = Lifecycle()

@@ -27,6 +27,8 @@ from sagekeeper.dashboard.remembered import remembered
 from sagekeeper.reports.views import (
     activity,
     bills,
+    budget_rows,
+    budgets,
     estimates,
     findings,
     freshness,
@@ -61,7 +63,9 @@ def first_page() -> overview.Overview:
 @remembered(DAILY_COSTS, ledger=True, spinner="Adding up …")
 def _first_page(hour: datetime) -> overview.Overview:
     here = opened()
-    return overview.overview(cube(spend.COST_EXPLORER), here.ledger, here.settings.budgets, hour)
+    known = budgets.all_budgets(here.ledger, here.settings.budgets)
+    means = budget_rows.means_of(here.lake, here.settings, known, hour)
+    return overview.overview(cube(spend.COST_EXPLORER), here.ledger, here.settings.budgets, hour, means)
 
 
 @remembered(DAILY_COSTS, ledger=True)

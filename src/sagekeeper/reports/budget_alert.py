@@ -14,11 +14,13 @@ from datetime import datetime
 
 import polars as pl
 
+from sagekeeper.analyzers.usage_rates import SAGEMAKER
 from sagekeeper.core.types import fingerprint
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.letters import render
 from sagekeeper.reports.mail import Letter, Picture
 from sagekeeper.reports.pictures import month_against_budget
+from sagekeeper.reports.views.budget_rows import covers
 from sagekeeper.reports.views.budgets import BudgetState, Threshold
 from sagekeeper.reports.views.proposals import ProposalLine
 from sagekeeper.reports.views.savings import compatible
@@ -39,8 +41,9 @@ class Driver:
 
 
 def alert_key(state: BudgetState, threshold: Threshold) -> str:
-    """One budget, one month, one threshold: told once."""
-    return f"budget:{state.month:%Y-%m}:{threshold.kind}:{threshold.percent}:{fingerprint(state.name)}"
+    """One budget, one period, one threshold: told once."""
+    period = f"{state.month:%Y-%m}" if state.period.unit == "MONTHLY" else f"{state.period.unit}-{state.month}"
+    return f"budget:{period}:{threshold.kind}:{threshold.percent}:{fingerprint(state.name)}"
 
 
 def budget_letter(
@@ -52,7 +55,7 @@ def budget_letter(
     as_of: datetime,
 ) -> Letter:
     """Compose the alert for the threshold that was ``reached``."""
-    helpful = [item for item in compatible(proposals) if _in_scope(item, state)][:MOST]
+    helpful = _helpful(proposals, state)
     html, text = render(
         "budget_alert",
         state=state,
@@ -61,6 +64,8 @@ def budget_letter(
         breaks=_breaks(state, as_of),
         drivers=drivers(resources),
         proposals=helpful,
+        chance=_chance(state),
+        period=state.period.words,
         link=link.rstrip("/"),
         as_of=as_of,
     )
@@ -89,29 +94,70 @@ def drivers(resources: pl.DataFrame) -> list[Driver]:
 
 
 def _headline(state: BudgetState, reached: Threshold) -> str:
-    month = f"{state.month:%B}"
+    period = state.period.words
     if reached.kind == "forecast":
         expected = say.big_money(state.forecast.expected, state.currency) if state.forecast else say.UNKNOWN
         return (
-            f"Budget {state.name}: {expected} expected by the end of {month}, "
+            f"Budget {state.name}: {expected} expected by the end of {period}, "
             f"{say.percent(state.expected_share)} of {say.big_money(state.amount, state.currency)}"
         )
     return (
-        f"Budget {state.name}: {say.big_money(state.spent, state.currency)} spent in {month}, "
+        f"Budget {state.name}: {say.big_money(state.spent, state.currency)} spent in {period}, "
         f"{say.percent(state.share)} of {say.big_money(state.amount, state.currency)}"
     )
 
 
 def _breaks(state: BudgetState, as_of: datetime) -> str:
-    if state.breaks_on is None:
-        return "At the expected pace it lasts until the end of the month."
-    if state.share is not None and state.share >= 1:
+    if state.share is not None and state.share >= 1 and state.breaks_on is not None:
         return f"It has been used up since {say.day(state.breaks_on)}."
+    if state.breaks_on is None:
+        return f"At the expected pace it lasts until the end of {_word(state)}."
     days = (state.breaks_on - as_of.date()).days
     when = "today" if days <= 0 else f"in {say.count(days, 'day')}"
     return f"At the expected pace it is used up on {say.day(state.breaks_on)}, {when}."
 
 
-def _in_scope(item: ProposalLine, state: BudgetState) -> bool:
-    mine = {"account": item.account, "owner": item.owner}
-    return item.currency == state.currency and all(mine.get(name) == value for name, value in state.limits.items())
+def _chance(state: BudgetState) -> str:
+    """How likely it breaks, and what is left; what is over, once it is broken."""
+    if state.left is None:
+        return ""
+    if state.left <= 0:
+        return f"It is overspent by {say.big_money(-state.left, state.currency)}."
+    left = f"{say.big_money(state.left, state.currency)} are left"
+    if state.p_breach is None:
+        return f"{left}; how likely it breaks is not known."
+    return f"{left}. It breaks by the end of {_word(state)} with a probability of {_probability(state.p_breach)}."
+
+
+def _probability(chance: float) -> str:
+    """Never certain of what is only expected.
+
+    >>> _probability(0.9999), _probability(0.634), _probability(0.001)
+    ('over 99 %', '63 %', 'under 1 %')
+    """
+    if chance > 0.99:
+        return "over 99 %"
+    return "under 1 %" if chance < 0.01 else f"{chance:.0%}".replace("%", " %")
+
+
+def _word(state: BudgetState) -> str:
+    return "the month" if state.period.unit == "MONTHLY" else state.period.words
+
+
+def _helpful(proposals: Sequence[ProposalLine], state: BudgetState) -> list[ProposalLine]:
+    """Proposals about what the budget pays for."""
+    mine = [item for item in compatible(proposals) if item.currency == state.currency]
+    things = [
+        {
+            "account": item.account,
+            "region": item.region,
+            "owner": item.owner,
+            "service": SAGEMAKER,
+            "charge_category": "Usage",
+            "resource_name": item.resource_name,
+            "resource_kind": "training_job" if item.lever == "spot_training" else "endpoint",
+        }
+        for item in mine
+    ]
+    held = covers(state.where, things)
+    return [item for item, inside in zip(mine, held, strict=True) if inside][:MOST]

@@ -15,6 +15,7 @@ import typer
 from sagekeeper.core.errors import SagekeeperError
 from sagekeeper.service.commands import (
     books,
+    budgeting,
     changes,
     costing,
     estimating,
@@ -45,6 +46,7 @@ for room in (
     exporting,
     reconciling,
     incidents,
+    budgeting,
     guarding,
     changes,
     telling,

@@ -25,15 +25,25 @@ from sagekeeper.analyzers.launch_price import PricedWork, price, quotes, whole
 from sagekeeper.analyzers.launch_standing import endpoint_config, notebook, scaling_of
 from sagekeeper.analyzers.launch_verdict import Verdict, judge
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.analyzers.usage_rates import SAGEMAKER
 from sagekeeper.core.clock import day_start, month_start, next_month
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS
+from sagekeeper.reports.views.budget_rows import covers, means_of
 from sagekeeper.reports.views.budgets import BudgetState, all_budgets, budget_states
 from sagekeeper.reports.views.spend import COST_EXPLORER, load_cube
 from sagekeeper.service.facts import BILL_ROW_DAYS, JOB_MONTHS_DAYS, latest_inventory, price_book
 from sagekeeper.service.house import House
 from sagekeeper.service.launch_file import Request
 
+FAMILIES = {
+    "training_job": "training",
+    "hyper_parameter_tuning_job": "training",
+    "processing_job": "processing",
+    "transform_job": "batch_transform",
+    "endpoint": "hosting",
+    "notebook_instance": "notebook",
+}
 JOB_READERS = {
     "CreateTrainingJob": training,
     "CreateProcessingJob": processing,
@@ -149,9 +159,9 @@ def priced(
 
 def rulings(house: House, seen: Priced, named: str | None, as_of: datetime, ceiling: bool = False) -> list[Ruling]:
     """What each budget that applies says, the tightest first. Raises BadInput where ``named`` is no budget."""
-    states = budget_states(
-        load_cube(house.lake, COST_EXPLORER, as_of), all_budgets(house.ledger, house.settings.budgets), as_of
-    )
+    known_budgets = all_budgets(house.ledger, house.settings.budgets)
+    means = means_of(house.lake, house.settings, known_budgets, as_of)
+    states = budget_states(load_cube(house.lake, COST_EXPLORER, as_of), known_budgets, as_of, means)
     if named is not None and named not in {state.name for state in states}:
         known = ", ".join(sorted(state.name for state in states)) or "none"
         raise BadInput(f"There is no budget {named}. There are: {known}.")
@@ -173,6 +183,8 @@ def _ruling(
     unbilled, left, if_all, why = 0.0, None, None, ""
     if state.currency != seen.currency:
         why = f"The budget is in {state.currency} and the price in {seen.currency}: never compared without a rate."
+    elif state.why:
+        why = state.why
     elif state.spent is None:
         why = f"There is no bill of {state.month:%B} yet, so what is left of the budget is not known."
     else:
@@ -188,18 +200,37 @@ def _ruling(
 def _unbilled(house: House, state: BudgetState, as_of: datetime) -> float:
     """Used after the bill's last day and not billed yet, in the budget's scope, by the estimate."""
     after = state.upto or state.month - timedelta(days=1)
-    rows = house.lake.scan(ESTIMATES).filter(
-        (pl.col("day") > after) & (pl.col("day") <= as_of.date()) & (pl.col("currency") == state.currency),
-        *(pl.col(name) == value for name, value in state.limits.items() if name in ESTIMATES.columns),
+    rows = (
+        house.lake.scan(ESTIMATES)
+        .filter((pl.col("day") > after) & (pl.col("day") <= as_of.date()) & (pl.col("currency") == state.currency))
+        .with_columns(
+            pl.lit(None, pl.String).alias("team"),
+            pl.lit(None, pl.String).alias("project"),
+            service=pl.lit(SAGEMAKER),
+            charge_category=pl.lit("Usage"),
+        )
+        .filter(state.where)
     )
     return float(rows.select(pl.col("cost").sum()).collect().item())
 
 
 def _applies(state: BudgetState, seen: Priced, document: PricedDocument, rules: OwnerRules) -> bool:
-    tags = document.tags
-    owner = rules.spell(next((tags[key] for key in rules.keys("owner") if key in tags), None))
-    mine = {"account": seen.account, "region": seen.region, "owner": owner}
-    return all(mine.get(name) == value for name, value in state.limits.items())
+    """Whether any of its requests would be on the budget's rows. A budget that cannot be judged is asked for by name only."""
+    if "cannot be judged here" in state.why or "model" in state.limits:
+        return False
+    whose = {column: _named(document.tags, rules, column) for column in ("owner", "team", "project")}
+    here = whose | {"account": seen.account, "region": seen.region, "service": SAGEMAKER, "charge_category": "Usage"}
+    things = [here | _resource(item.work) for item in document.works]
+    return any(covers(state.where, things))
+
+
+def _named(tags: dict[str, str], rules: OwnerRules, of: str) -> str | None:
+    return rules.spell(next((tags[key] for key in rules.keys(of) if key in tags), None))
+
+
+def _resource(work: Work) -> dict[str, str | None]:
+    kind = "endpoint" if work.kind == "endpoint_config" else work.kind
+    return {"resource_kind": kind, "resource_name": work.name, "usage_family": FAMILIES.get(kind)}
 
 
 def _account(house: House, requests: list[Request]) -> str:

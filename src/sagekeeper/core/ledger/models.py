@@ -290,17 +290,18 @@ class MeasurementRow(Base):
 
 
 class BudgetRow(Base):
-    """A monthly budget: whose money, how much, who is told."""
+    """A budget: whose money, how much, in which period, who is told."""
 
     __tablename__ = "budgets"
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    scope: Mapped[dict[str, Any]]  # {} = everything; or {"account": ..., "owner": ...}
+    scope: Mapped[dict[str, Any]]  # {} = everything; or {"account": ..., "owner": [...], "endpoint": ...}
     amount: Mapped[Decimal]
     currency: Mapped[str] = mapped_column(String(8))
-    thresholds: Mapped[list[Any]]  # [{"kind": "actual" | "forecast", "percent": 80}]
+    thresholds: Mapped[list[Any]]  # [{"kind": "actual" | "forecast", "percent": 80, "probability": 0.5}]
     recipients: Mapped[list[Any]]
-    source: Mapped[str] = mapped_column(String(32))  # settings, aws_budgets
+    source: Mapped[str] = mapped_column(String(32))  # settings, command, aws_budgets
+    document: Mapped[dict[str, Any] | None]  # period, notion, planned limits; of AWS Budgets what AWS says of it
     updated_at: Mapped[datetime]
 
 

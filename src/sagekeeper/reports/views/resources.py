@@ -6,7 +6,6 @@ the largest. Rows that no resource could be given are one row, `UNATTRIBUTED`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -25,12 +24,12 @@ def by_resource(
     basis: Basis,
     first: date,
     last: date,
-    scope: Mapping[str, str] | None = None,
+    where: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """[account, region, resource_kind, resource_name, owner, cost, share, before, change, attribution, owner_basis], largest
     first. ``owner_basis`` says which rule named the owner, or which split gave the cost to them.
 
-    ``scope`` restricts to an account or an owner, as a budget does.
+    ``where``: of these rows of `DAILY_COSTS` only, as a budget has it.
     """
     length = (last - first).days + 1
     earlier = first - timedelta(days=length)
@@ -38,7 +37,7 @@ def by_resource(
     now = pl.col("day") >= first
     rows = (
         _rows(lake, dataset, currency, earlier, last)
-        .filter(*(pl.col(name) == value for name, value in (scope or {}).items() if value))
+        .filter(pl.lit(value=True) if where is None else where)
         .group_by(RESOURCE)
         .agg(
             cost=known(amount.filter(now)),

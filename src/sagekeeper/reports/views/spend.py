@@ -59,11 +59,12 @@ CUBE: dict[str, pl.DataType] = {
 }
 
 
-def load_cube(lake: Lake, dataset: str, as_of: datetime) -> pl.DataFrame:
-    """All days of one bill up to ``as_of``, without resources."""
+def load_cube(lake: Lake, dataset: str, as_of: datetime, where: pl.Expr | None = None) -> pl.DataFrame:
+    """All days of one bill up to ``as_of``, without resources; of the rows ``where`` (`DAILY_COSTS`) only, if given."""
     return (
         lake.scan(DAILY_COSTS)
         .filter((pl.col("dataset") == dataset) & (pl.col("day") <= as_of.date()))
+        .filter(pl.lit(value=True) if where is None else where)
         # What a notion does not know is a cell of its own: `unknown_part` can tell how much it is.
         .group_by(*CUBE_KEYS, *(pl.col(f"{name}_cost").is_null().alias(f"no_{name}") for name in NOTIONS))
         .agg(

@@ -88,6 +88,13 @@ def subject_days(
     )
 
 
+def subject_costs(
+    lake: Lake, dataset: str, currency: str, first: date, last: date, subject: Subject, as_of: datetime
+) -> pl.DataFrame:
+    """[group, day, estimated, `AMOUNTS`]: every row of those days, under the name of its subject."""
+    return _named(lake, dataset, currency, first, last, subject, as_of.date()).collect()
+
+
 def _named(
     lake: Lake, dataset: str, currency: str, first: date, last: date, subject: Subject, today: date
 ) -> pl.LazyFrame:

@@ -1,0 +1,114 @@
+"""Where a budget's period will end, how likely it breaks, and on which day.
+
+In: cost per day in the budget's scope, its `Period`, ``as_of``. Out: an `Outlook`, the same quantiles as `forecasting.month_end`
+gives, and the answers of `forecast_breach`. A calendar month is forecast as everywhere (`Forecast`, with tax to come); a longer
+or shorter period by its days that are left, on top of what is spent in it. Tax that comes when later months close is not
+foreseen. Too little history (`LEAST_DAYS`) gives no outlook: unknown, and never "it will hold".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from sagekeeper.analyzers.budget_periods import Period
+from sagekeeper.analyzers.forecast import Forecast
+from sagekeeper.analyzers.forecasting import ForecastSettings, breach, month_end
+
+LEAST_DAYS = 28
+FARTHEST = 366
+NORMAL_80, NORMAL_95 = 1.2816, 1.96
+FORECAST: dict[str, pl.DataType] = {
+    "series_id": pl.String(),
+    "origin": pl.Date(),
+    **dict.fromkeys(("low95", "low80", "median", "high80", "high95", "spent"), pl.Float64()),
+    "path": pl.List(pl.Float64()),
+}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """``rows``: one row of `FORECAST`, of the period's total."""
+
+    rows: pl.DataFrame
+
+    def p(self, amount: float) -> float:
+        """The chance that the total is above ``amount``."""
+        return float(self._breach(amount)["p_breach"][0])
+
+    def day(self, amount: float) -> date | None:
+        """The likely day on which ``amount`` is passed; None where that is unlikely."""
+        found = self._breach(amount)["breach_on"][0]
+        return found if isinstance(found, date) else None
+
+    def _breach(self, amount: float) -> pl.DataFrame:
+        return breach(self.rows, pl.DataFrame({"series_id": ["budget"], "amount": [amount]}))
+
+
+def of_month(forecast: Forecast, upto: date) -> Outlook:
+    """From the month's forecast: its 80 % range as a normal distribution's, either side for itself; even days from ``upto``."""
+    down, up = forecast.expected - forecast.low, forecast.high - forecast.expected
+    left = max((forecast.last_day - upto).days, 0)
+    to_come = max(forecast.expected - forecast.spent, 0.0)
+    row = {
+        "series_id": "budget",
+        "origin": upto,
+        "low95": max(forecast.expected - down * NORMAL_95 / NORMAL_80, min(forecast.spent, forecast.low)),
+        "low80": forecast.low,
+        "median": forecast.expected,
+        "high80": forecast.high,
+        "high95": forecast.expected + up * NORMAL_95 / NORMAL_80,
+        "spent": forecast.spent,
+        "path": [to_come / left] * left if left else [],
+    }
+    return Outlook(pl.DataFrame([row], schema=FORECAST))
+
+
+def of_period(days: pl.DataFrame, period: Period, as_of: datetime) -> Outlook | None:
+    """Of a period that is no calendar month. ``days`` [day, cost], all that is known; None with too little history."""
+    known = days.filter(pl.col("day") <= as_of.date()).sort("day")
+    if known.is_empty():
+        return None
+    newest, oldest = known["day"][-1], known["day"][0]
+    left = (period.last - newest).days
+    spent = float(known.filter(pl.col("day").is_between(period.first, period.last))["cost"].sum())
+    if left <= 0:
+        return Outlook(pl.DataFrame([_flat(newest, spent)], schema=FORECAST))
+    if (newest - oldest).days < LEAST_DAYS or left > FARTHEST or newest < period.first:
+        return None
+    series = known.select(series_id=pl.lit("budget"), ts="day", cost="cost")
+    ahead = month_end(series, [newest], ForecastSettings(horizon=left))
+    totals = ("low95", "low80", "median", "high80", "high95")
+    # What is spent stays spent; a credit to come is not foreseen.
+    return Outlook(
+        ahead.with_columns(
+            *(pl.max_horizontal(pl.col(name), pl.lit(0.0)).add(spent).alias(name) for name in totals),
+            spent=pl.lit(spent),
+        ).select(pl.col(name).cast(kind) for name, kind in FORECAST.items())
+    )
+
+
+def as_forecast(outlook: Outlook, period: Period, provisional_days: int) -> Forecast:
+    """The same as one `Forecast`, for what draws and says it."""
+    row = outlook.rows.row(0, named=True)
+    return Forecast(
+        spent=row["spent"],
+        expected=row["median"],
+        low=row["low80"],
+        high=row["high80"],
+        first_day=period.first,
+        last_day=period.last,
+        provisional_days=provisional_days,
+    )
+
+
+def days_left(period: Period, as_of: datetime) -> int:
+    """Whole days of the period after today."""
+    return max((period.last - as_of.date()) // timedelta(days=1), 0)
+
+
+def _flat(origin: date, spent: float) -> dict[str, object]:
+    totals = dict.fromkeys(("low95", "low80", "median", "high80", "high95", "spent"), spent)
+    return {"series_id": "budget", "origin": origin, "path": [], **totals}
