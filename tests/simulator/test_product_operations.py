@@ -29,6 +29,7 @@ pytestmark = pytest.mark.integration
 
 ROOMS = ("core", "collector", "lifecycle", "recommender", "service")
 SERVICES = (
+    "budgets",
     "sagemaker",
     "ce",
     "cloudwatch",
@@ -61,6 +62,7 @@ DAYS = {
     "Granularity": "DAILY",
     "Metrics": ["UnblendedCost"],
 }
+NOTIFICATION = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80.0}
 VARIANT = {"VariantName": "AllTraffic", "ModelName": MODEL, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
 METRIC = {
     "Id": "m1",
@@ -168,6 +170,20 @@ CHECKS: dict[tuple[str, str], Checks] = {
             ({}, "ValidationException"),
             (TARGET | {"ResourceId": "endpoint/not-there/variant/AllTraffic"}, "ObjectNotFoundException"),
         ],
+    ),
+    ("budgets", "DescribeBudgets"): Checks(
+        {"AccountId": "123456789012", "ShowFilterExpression": True},
+        [
+            ({}, "InvalidParameterException"),
+            ({"AccountId": "123456789012", "NextToken": "no token"}, "InvalidNextTokenException"),
+        ],
+    ),
+    ("budgets", "DescribeBudgetNotificationsForAccount"): Checks(
+        {"AccountId": "123456789012"}, [({}, "InvalidParameterException")]
+    ),
+    ("budgets", "DescribeSubscribersForNotification"): Checks(
+        {"AccountId": "123456789012", "BudgetName": "checked", "Notification": NOTIFICATION},
+        [({"AccountId": "123456789012", "BudgetName": "not-there", "Notification": NOTIFICATION}, "NotFoundException")],
     ),
     ("pricing", "GetAttributeValues"): Checks(
         {"ServiceCode": "AmazonSageMaker", "AttributeName": "component"},
@@ -431,6 +447,14 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         open_studio(account, running)
         account.ask("sagemaker", "CreateTransformJob", transform("checked"))
         host_component(account, running)
+        budget = {"BudgetName": "checked", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
+        told = [
+            {"Notification": NOTIFICATION, "Subscribers": [{"SubscriptionType": "EMAIL", "Address": "a@example.com"}]}
+        ]
+        given = {"Budget": budget | {"BudgetLimit": {"Amount": "5", "Unit": "USD"}}}
+        account.ask(
+            "budgets", "CreateBudget", {"AccountId": "123456789012", "NotificationsWithSubscribers": told} | given
+        )
         trust = '{"Version": "2012-10-17", "Statement": []}'
         account.ask("iam", "CreateRole", {"RoleName": "Checked", "AssumeRolePolicyDocument": trust})
         yield account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sagekeeper.collector.aws_budgets import AWS_BUDGETS
 from sagekeeper.collector.billing_exports import BILLING_EXPORTS
 from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
 from sagekeeper.collector.cost_explorer import COST_EXPLORER
@@ -19,6 +20,7 @@ SOURCES: tuple[Source, ...] = (
     PRICE_LIST,
     COST_EXPLORER,
     BILLING_EXPORTS,
+    AWS_BUDGETS,
     SAGEMAKER_INVENTORY,
     SAGEMAKER_JOBS,
     SAGEMAKER_FLOWS,

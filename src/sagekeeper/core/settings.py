@@ -61,6 +61,9 @@ class Collect(BaseModel):
         [],
         description="s3://bucket/prefix of billing exports (CUR, CUR 2.0, FOCUS) that the payer's reader role may read",
     )
+    tell_aws_subscribers: bool = Field(
+        False, description="also tell those whom AWS Budgets tells, of AWS's budgets; they get AWS's own mails too"
+    )
     own_cost_limit_usd_per_day: Decimal = Field(Decimal("5"), description="stop collecting above this own cost")
 
 

@@ -18,7 +18,8 @@ import polars as pl
 from sagekeeper.analyzers.effective_rates import BILL_COLUMNS, newest_rates
 from sagekeeper.analyzers.facts import BILL
 from sagekeeper.analyzers.launch import Range, Work, total
-from sagekeeper.analyzers.launch_jobs import Assumptions, processing, training, transform, tuning
+from sagekeeper.analyzers.launch_jobs import Assumptions
+from sagekeeper.analyzers.launch_operations import ENDPOINT, ENDPOINT_CONFIG, JOB_READERS, NOTEBOOK, PIPELINE, SCALING
 from sagekeeper.analyzers.launch_past import Past
 from sagekeeper.analyzers.launch_pipeline import read as read_pipeline
 from sagekeeper.analyzers.launch_price import PricedWork, price, quotes, whole
@@ -43,12 +44,6 @@ FAMILIES = {
     "transform_job": "batch_transform",
     "endpoint": "hosting",
     "notebook_instance": "notebook",
-}
-JOB_READERS = {
-    "CreateTrainingJob": training,
-    "CreateProcessingJob": processing,
-    "CreateTransformJob": transform,
-    "CreateHyperParameterTuningJob": tuning,
 }
 
 
@@ -260,17 +255,17 @@ class _Reader:
         document = request.parameters
         if request.operation in JOB_READERS:
             return [JOB_READERS[request.operation](document, self.past, self.assumed)]
-        if request.operation == "PipelineDefinition":
+        if request.operation == PIPELINE:
             return read_pipeline(document, self.given, self.past, self.assumed)
-        if request.operation == "CreateNotebookInstance":
+        if request.operation == NOTEBOOK:
             return [notebook(document)]
-        if request.operation == "CreateEndpoint":
+        if request.operation == ENDPOINT:
             return [self._endpoint(document)]
-        if request.operation == "CreateEndpointConfig":
+        if request.operation == ENDPOINT_CONFIG:
             used = [
                 item.parameters["EndpointName"]
                 for item in self.requests
-                if item.operation == "CreateEndpoint"
+                if item.operation == ENDPOINT
                 and item.parameters["EndpointConfigName"] == document.get("EndpointConfigName")
             ]
             # An endpoint of the same file that runs it is where it costs.
@@ -278,12 +273,12 @@ class _Reader:
         return []
 
     def _scaling(self) -> dict[tuple[str, str], tuple[float, float]]:
-        return scaling_of([item.parameters for item in self.requests if item.operation == "RegisterScalableTarget"])
+        return scaling_of([item.parameters for item in self.requests if item.operation == SCALING])
 
     def _endpoint(self, document: dict[str, Any]) -> Work:
         name, wanted = document["EndpointName"], document["EndpointConfigName"]
         for item in self.requests:
-            if item.operation == "CreateEndpointConfig" and item.parameters.get("EndpointConfigName") == wanted:
+            if item.operation == ENDPOINT_CONFIG and item.parameters.get("EndpointConfigName") == wanted:
                 tags = [*(item.parameters.get("Tags") or []), *(document.get("Tags") or [])]
                 return endpoint_config(item.parameters | {"Tags": tags}, name, self._scaling())
         seen = latest_inventory(self.house.lake, self.as_of.date()).filter(

@@ -19,29 +19,16 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
+from sagekeeper.analyzers.launch_operations import (
+    ALIASES,
+    PIPELINE,
+    PIPELINE_REQUEST,
+    SCALING,
+    SEEN_FROM,
+    STEP_OPERATIONS,
+)
 from sagekeeper.core.errors import BadInput
 
-SEEN_FROM = {
-    "CreateTrainingJob": ({"TrainingJobName"}, {"AlgorithmSpecification", "ResourceConfig"}),
-    "CreateProcessingJob": ({"ProcessingJobName"}, {"ProcessingResources"}),
-    "CreateTransformJob": ({"TransformJobName"}, {"TransformResources"}),
-    "CreateHyperParameterTuningJob": ({"HyperParameterTuningJobName"}, {"HyperParameterTuningJobConfig"}),
-    "CreateEndpointConfig": ({"ProductionVariants"}, {"EndpointConfigName", "ProductionVariants"}),
-    "CreateEndpoint": ({"EndpointName", "EndpointConfigName"}, set()),
-    "CreateNotebookInstance": ({"NotebookInstanceName"}, {"NotebookInstanceName"}),
-    "CreatePipeline": ({"PipelineName", "PipelineDefinition"}, {"PipelineDefinition"}),
-    "RegisterScalableTarget": ({"ServiceNamespace", "ScalableDimension"}, {"ServiceNamespace"}),
-    "PipelineDefinition": ({"Version", "Steps"}, {"Steps"}),
-}
-"""Operation -> the members by which a bare request is known, and members of which one is enough to tell it, too."""
-ALIASES = {"UpdateEndpoint": "CreateEndpoint"}
-STEP_OPERATIONS = {
-    "Training": "CreateTrainingJob",
-    "Processing": "CreateProcessingJob",
-    "Transform": "CreateTransformJob",
-    "Tuning": "CreateHyperParameterTuningJob",
-    "EndpointConfig": "CreateEndpointConfig",
-}
 MOST_BYTES = 10_000_000
 
 
@@ -101,16 +88,16 @@ def _request(document: Any, where: str) -> Request:
     if not told:
         raise BadInput(
             f"{where}: what this requests cannot be told from its members ({', '.join(map(str, list(document)[:6]))}). "
-            f'Name it: {{"CreateTrainingJob": {{...}}}}. Known: {", ".join(sorted(known))}.'
+            f'Name it, like {{"{next(iter(SEEN_FROM))}": {{...}}}}. Known: {", ".join(sorted(known))}.'
         )
     return _checked(told[0], document, where)
 
 
 def _checked(operation: str, parameters: dict[str, Any], where: str) -> Request:
-    if operation == "PipelineDefinition":
+    if operation == PIPELINE:
         _check_steps(parameters.get("Steps"), where)
         return Request(operation, parameters, where)
-    if operation == "CreatePipeline":
+    if operation == PIPELINE_REQUEST:
         return _pipeline(parameters, where)
     wrong, missing = _problems(operation, parameters)
     if wrong:
@@ -131,7 +118,7 @@ def _pipeline(parameters: dict[str, Any], where: str) -> Request:
         raise BadInput(f"{where}: PipelineDefinition must be an object with Steps.")
     _check_steps(inner.get("Steps"), where)
     own = {key: parameters[key] for key in ("Tags", "RoleArn", "PipelineName") if key in parameters}
-    return Request("PipelineDefinition", inner | own, where)
+    return Request(PIPELINE, inner | own, where)
 
 
 def _check_steps(steps: Any, where: str) -> None:
@@ -153,7 +140,7 @@ def _check_steps(steps: Any, where: str) -> None:
 
 def _problems(operation: str, parameters: dict[str, Any]) -> tuple[list[str], list[str]]:
     """([what is wrong], [required members that are absent])."""
-    service = "application-autoscaling" if operation == "RegisterScalableTarget" else "sagemaker"
+    service = "application-autoscaling" if operation == SCALING else "sagemaker"
     shape = _model(service).operation_model(operation).input_shape
     assert shape is not None
     lines = ParamValidator().validate(parameters, shape).generate_report().splitlines()

@@ -17,6 +17,7 @@ import polars as pl
 from sagekeeper.analyzers import budget_scope
 from sagekeeper.analyzers.budget_scope import Scoped
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.collector.aws_budgets import AWS
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger.models import BudgetRow
 from sagekeeper.core.settings import Settings
@@ -24,7 +25,6 @@ from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.reports.views.spend import COST_EXPLORER, CUBE, load_cube
 from sagekeeper.reports.views.subjects import subject_costs
 
-AWS = "aws_budgets"
 MODEL_DAYS = 100
 """Of a model's costs, which are worked out anew for every day asked for: enough for a quarter."""
 NOTHING = 0.005

@@ -20,11 +20,12 @@ from sagekeeper.analyzers import budget_scope
 from sagekeeper.analyzers.budget_outlook import Outlook, as_forecast, of_month, of_period
 from sagekeeper.analyzers.budget_periods import Period, period_of, planned_limit
 from sagekeeper.analyzers.forecast import Forecast, month_end, with_tax
+from sagekeeper.collector.aws_budgets import AWS
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import BudgetRow
 from sagekeeper.core.settings import Budget
-from sagekeeper.reports.views.budget_rows import AWS, Means, rows_of, scope_of
+from sagekeeper.reports.views.budget_rows import Means, rows_of, scope_of
 from sagekeeper.reports.views.spend import TAX, between, per_day, total
 
 ThresholdKind = Literal["actual", "forecast"]
@@ -166,6 +167,8 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
     spent = None if why else total(within, "billed")
     if not why and spent is None and not between(cube, period.first, today).is_empty():
         spent = 0.0  # There is a bill of this period, and nothing of this scope is on it.
+    why = why or _not_now(document, today)
+    spent = None if why else spent
     outlook, forecast = (None, None) if why else _ahead(own, within, period, as_of)
     limit = float(amount)
     p_breach = None if outlook is None else outlook.p(limit)
@@ -190,9 +193,16 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
         outlook=outlook,
         p_breach=1.0 if spent is not None and spent >= limit else p_breach,
         why=why,
-        notes=scoped.notes,
+        notes=(*scoped.notes, *document.get("notes", [])),
         told=dict(document.get("told", {})),
     )
+
+
+def _not_now(document: dict[str, Any], today: date) -> str:
+    starts, ends = _day(document.get("starts")), _day(document.get("ends"))
+    if starts is not None and today < starts:
+        return f"It begins on {starts:%-d %B %Y}."
+    return f"It ended on {ends:%-d %B %Y}." if ends is not None and today >= ends else ""
 
 
 def _period(document: dict[str, Any], own: pl.DataFrame, today: date) -> Period:
