@@ -336,3 +336,18 @@ def test_an_opened_page_sees_what_was_written_a_moment_before(page, surroundings
     test = AppTest.from_function(_open_activity_just_after_a_change, args=(address,), default_timeout=60).run()
     assert not test.exception
     assert "This very moment" in words(test)
+
+
+def test_budgets_are_listed_by_risk_with_their_chance_and_an_empty_house_is_told_how_to_add_one(
+    page, sample, surroundings, monkeypatch
+) -> None:
+    test = page("budgets")
+    assert not test.exception
+    said = words(test)
+    assert f"Spent ${sample.month_total(sample.LAST_DAY):,.0f}" in said
+    assert said.index("ML platform") < said.index("**Search**")
+    assert "Probability to break" in said
+    monkeypatch.setenv("SAGEKEEPER_BUDGETS", "[]")
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    assert any("sagekeeper budget add" in str(item.value) for item in page("budgets").code)

@@ -222,3 +222,11 @@ def test_every_day_of_a_year_is_in_exactly_one_quarter() -> None:
 
 def test_the_scope_columns_are_those_of_the_daily_costs() -> None:
     assert set(budget_scope.COLUMNS) <= set(DAILY_COSTS.columns)
+
+
+def test_a_period_that_began_before_the_bill_says_that_its_spend_is_not_all() -> None:
+    year = state(every_day(10.0), period="ANNUALLY")
+    assert year.notes == (
+        "The bill here begins on 1 September 2026: what was spent of this period before is not counted.",
+    )
+    assert state(every_day(10.0)).notes == ()

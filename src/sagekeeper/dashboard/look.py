@@ -68,6 +68,19 @@ def _first_page(hour: datetime) -> overview.Overview:
     return overview.overview(cube(spend.COST_EXPLORER), here.ledger, here.settings.budgets, hour, means)
 
 
+def budget_states() -> list[budgets.BudgetState]:
+    """`budgets.budget_states` as of the full hour."""
+    return _budget_states(moment().hour)
+
+
+@remembered(DAILY_COSTS, ledger=True, spinner="Adding up …")
+def _budget_states(hour: datetime) -> list[budgets.BudgetState]:
+    here = opened()
+    known = budgets.all_budgets(here.ledger, here.settings.budgets)
+    means = budget_rows.means_of(here.lake, here.settings, known, hour)
+    return budgets.budget_states(cube(spend.COST_EXPLORER), known, hour, means)
+
+
 @remembered(DAILY_COSTS, ledger=True)
 def all_bills() -> list[bills.Bill]:
     """`bills.bills`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sagekeeper.dashboard import (
     page_activity,
+    page_budgets,
     page_costs,
     page_models,
     page_overview,
@@ -31,6 +32,7 @@ class PageSpec:
 PAGES: tuple[PageSpec, ...] = (
     PageSpec("overview", "Overview", ":material/dashboard:", page_overview.show),
     PageSpec("costs", "Costs", ":material/payments:", page_costs.show),
+    PageSpec("budgets", "Budgets", ":material/savings:", page_budgets.show),
     PageSpec("reconciliation", "Reconciliation", ":material/balance:", page_reconciliation.show),
     PageSpec("models", "Models", ":material/monitoring:", page_models.show),
     PageSpec("recommendations", "Recommendations", ":material/lightbulb:", page_recommendations.show),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import polars as pl
 
@@ -126,15 +127,17 @@ def _chance(state: BudgetState) -> str:
     left = f"{say.big_money(state.left, state.currency)} are left"
     if state.p_breach is None:
         return f"{left}; how likely it breaks is not known."
-    return f"{left}. It breaks by the end of {_word(state)} with a probability of {_probability(state.p_breach)}."
+    return f"{left}. It breaks by the end of {_word(state)} with a probability of {probability_said(state.p_breach)}."
 
 
-def _probability(chance: float) -> str:
-    """Never certain of what is only expected.
+def probability_said(chance: float, spent: float | None = None, amount: Decimal | None = None) -> str:
+    """Never certain of what is only expected; what is spent is.
 
-    >>> _probability(0.9999), _probability(0.634), _probability(0.001)
-    ('over 99 %', '63 %', 'under 1 %')
+    >>> probability_said(0.9999), probability_said(0.634), probability_said(0.001), probability_said(1.0, 5.0, Decimal(4))
+    ('over 99 %', '63 %', 'under 1 %', 'broken')
     """
+    if spent is not None and amount is not None and spent >= amount:
+        return "broken"
     if chance > 0.99:
         return "over 99 %"
     return "under 1 %" if chance < 0.01 else f"{chance:.0%}".replace("%", " %")

@@ -193,9 +193,17 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
         outlook=outlook,
         p_breach=1.0 if spent is not None and spent >= limit else p_breach,
         why=why,
-        notes=(*scoped.notes, *document.get("notes", [])),
+        notes=(*scoped.notes, *document.get("notes", []), *_begins_late(cube, period, spent)),
         told=dict(document.get("told", {})),
     )
+
+
+def _begins_late(cube: pl.DataFrame, period: Period, spent: float | None) -> list[str]:
+    """What is not on the bill is not known to be nothing."""
+    oldest = cube["day"].min()
+    if spent is None or not isinstance(oldest, date) or oldest <= period.first:
+        return []
+    return [f"The bill here begins on {oldest:%-d %B %Y}: what was spent of this period before is not counted."]
 
 
 def _not_now(document: dict[str, Any], today: date) -> str:
