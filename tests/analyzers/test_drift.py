@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import datasketches
 import numpy as np
+import polars as pl
 import pytest
 
 from sagekeeper.analyzers.drift import Settings, find, judge
@@ -126,6 +128,17 @@ def test_values_that_go_missing_are_drift_of_their_own(rows: SimpleNamespace) ->
     (finding,) = find(facts, Settings())
     assert finding.evidence.figures[0].unit == "share missing"
     assert finding.evidence.figures[0].value == pytest.approx(0.2, abs=0.01)
+
+
+def test_numbers_that_turn_into_text_count_as_missing(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(4.0, seed=day.day), missing=200)
+    captured = pl.col("role") == "capture"
+    wrong = facts.feature_profiles.with_columns(
+        missing=pl.when(captured).then(0).otherwise("missing").cast(pl.Int64),
+        invalid=pl.when(captured).then("missing").otherwise(0).cast(pl.Int64),
+    )
+    (finding,) = find(replace(facts, feature_profiles=wrong), Settings())
+    assert finding.evidence.figures[0].unit == "share missing"
 
 
 def test_numbers_where_categories_were_is_unknown_and_said(rows: SimpleNamespace) -> None:

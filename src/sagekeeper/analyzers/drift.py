@@ -206,7 +206,9 @@ def _days(before: Sample, captures: pl.DataFrame, like: Shift, settings: Setting
 
 def _sample(rows: pl.DataFrame) -> Sample:
     """All rows of one feature put together."""
-    records, missing = int(rows["records"].sum()), int(rows["missing"].sum())
+    records = int(rows["records"].sum())
+    # A number that has turned into text is as absent to the model as one that is not there.
+    missing = int(rows["missing"].sum()) + int(rows["invalid"].sum())
     sketches = rows["sketch"].drop_nulls()
     if rows["categories"].drop_nulls().len():
         return Sample(records, missing, None, _counted(rows["categories"].drop_nulls(), records - missing))
