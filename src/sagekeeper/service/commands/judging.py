@@ -1,0 +1,177 @@
+"""Are a model's answers right, and fair? quality and bias, of any files; nothing of the lake is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import typer
+
+from sagekeeper.analyzers.bias import bias as bias_of
+from sagekeeper.analyzers.bias import in_facet
+from sagekeeper.analyzers.quality import FEWEST, classes, problem_of
+from sagekeeper.analyzers.quality import quality as quality_of
+from sagekeeper.collector.labelled_records import labelled, table
+from sagekeeper.core.errors import BadInput
+from sagekeeper.service.console import JsonOption, Output
+
+PROBLEMS = ("regression", "binary_classification", "multiclass_classification")
+LabelOption = Annotated[str, typer.Option(help="column of the labels")]
+PredictionOption = Annotated[str, typer.Option(help="column of the predictions")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the command line."""
+    app.command()(quality)
+    app.command()(bias)
+
+
+def quality(
+    predictions: Annotated[Path, typer.Option(help="captures (JSON Lines), parquet or csv", metavar="FILE")],
+    labels: Annotated[
+        Path | None, typer.Option(help="ground truth; none: the predictions' file holds it", metavar="FILE")
+    ] = None,
+    identity: Annotated[str, typer.Option("--id", help="column by which the two are joined")] = "inference_id",
+    label: LabelOption = "label",
+    prediction: PredictionOption = "prediction",
+    score: Annotated[str, typer.Option(help="column of the probability of --positive")] = "score",
+    positive: Annotated[str, typer.Option(help="the class that is yes")] = "1",
+    threshold: Annotated[float, typer.Option(help="where there are only scores: yes from here on")] = 0.5,
+    segment: Annotated[str | None, typer.Option(help="column: each of its values is judged, too")] = None,
+    problem: Annotated[str | None, typer.Option(help=f"{', '.join(PROBLEMS)}; default: as the labels look")] = None,
+    fewest: Annotated[int, typer.Option(min=2, help="labelled rows below which a metric is unknown")] = FEWEST,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure predictions against their labels, with intervals at 95 % and the share that has a label at all."""
+    out = Output(as_json)
+    read = labelled(
+        predictions, labels, {"identity": identity, "prediction": prediction, "score": score, "label": label}
+    )
+    if segment is not None and segment not in read.rows.columns:
+        raise BadInput(f"{predictions} has no column {segment}.")
+    kind = problem or problem_of(read.rows)
+    if kind not in PROBLEMS:
+        raise BadInput(f"--problem {kind}: it is one of {', '.join(PROBLEMS)}.")
+    rows = _with_predictions(read.rows, kind, positive, threshold)
+    found = quality_of(rows, kind, positive, segment, fewest)  # type: ignore[arg-type]
+    whole = found.filter(pl.col("segment") == "").row(0, named=True)
+    out.table(
+        f"{kind.replace('_', ' ')}, {whole['records']:,} of {whole['predictions']:,} predictions have a label",
+        ("segment", "metric", "value>", "from>", "to>", "labelled>", "unknown because"),
+        [
+            (
+                row["segment"] or "(all)",
+                row["metric"],
+                *(_number(row[name]) for name in ("value", "low", "high")),
+                f"{row['records']:,}",
+                row["why"],
+            )
+            for row in found.iter_rows(named=True)
+        ],
+    )
+    out.say(
+        "From and to hold the true value in 95 of 100 samples like this one. "
+        "Labels that come late may differ from those that came."
+    )
+    if read.poison:
+        out.say(f"{read.poison} lines are neither captures nor ground truth and were left out.", style="yellow")
+    out.give({"problem": kind, "coverage": whole["coverage"], "unread_lines": read.poison, "rows": found.to_dicts()})
+
+
+def bias(
+    data: Annotated[Path, typer.Option(help="parquet or csv, a row per person", metavar="FILE")],
+    label: LabelOption,
+    facet: Annotated[str, typer.Option(help="column of the group")],
+    facet_value: Annotated[
+        str, typer.Option(help="its value that is facet d; of a number with many values: those above")
+    ],
+    positive: Annotated[str, typer.Option(help="the outcome that people want")] = "1",
+    prediction: Annotated[str | None, typer.Option(help="column of the predictions; none: only pre-training")] = None,
+    group: Annotated[str | None, typer.Option(help="column to compare within: CDDL, CDDPL")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure bias as SageMaker Clarify does, with intervals at 95 %."""
+    out = Output(as_json)
+    frame = table(data)
+    wanted = [name for name in (label, facet, prediction, group) if name is not None]
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise BadInput(f"{data} has no column {', '.join(missing)}.")
+    known = frame.drop_nulls([name for name in wanted if name != group])
+    inside = in_facet(known[facet], facet_value)
+    if not known.height or inside.all() or not inside.any():
+        raise BadInput(
+            f"{facet} = {facet_value} parts the rows of {data} into {int(inside.sum())} and {int((~inside).sum())}."
+        )
+    rest = known.drop([name for name in (label, facet, prediction) if name is not None])
+    numeric = all(kind.is_numeric() or kind == pl.Boolean for kind in rest.dtypes) and rest.width
+    complete = numeric and not any(rest.null_count().row(0))
+    found = bias_of(
+        _is(known, label, positive),
+        inside,
+        None if prediction is None else _is(known, prediction, positive),
+        None if group is None else known[group].cast(pl.String).fill_null("").rank("dense").to_numpy() - 1,
+        rest.cast(pl.Float64).to_numpy() if complete else None,
+    )
+    out.table(
+        f"{facet} = {facet_value}: {int(inside.sum()):,} rows against {int((~inside).sum()):,}; {label} = {positive}",
+        ("stage", "metric", "value>", "from>", "to>", "note"),
+        [
+            (row["stage"], row["metric"], *(_number(row[name]) for name in ("value", "low", "high")), row["why"])
+            for row in found.iter_rows(named=True)
+        ],
+    )
+    left = frame.height - known.height
+    if left:
+        out.say(f"{left:,} rows without label, facet or prediction were left out.", style="yellow")
+    if prediction is not None and not complete:
+        out.say("No flip test: it needs all other columns to be numbers without gaps.")
+    out.give(
+        {
+            "facet": facet,
+            "facet_value": facet_value,
+            "label": label,
+            "left_out": left,
+            "rows": [_plain(row) for row in found.to_dicts()],
+        }
+    )
+
+
+def _with_predictions(rows: pl.DataFrame, kind: str, positive: str, threshold: float) -> pl.DataFrame:
+    """Where a binary model answers with a probability, make it the score and decide by the threshold."""
+    if kind != "binary_classification":
+        return rows.with_columns(prediction="score") if "prediction" not in rows.columns else rows
+    if "prediction" in rows.columns:
+        told = rows["prediction"].cast(pl.Float64, strict=False)
+        fractions = (
+            told.null_count() == rows["prediction"].null_count()
+            and bool(told.is_between(0, 1).all())
+            and bool(((told > 0) & (told < 1)).any())
+        )
+        if not fractions:
+            return rows
+        rows = rows.with_columns(score=told)
+    number = pl.col("score").cast(pl.Float64, strict=False)
+    (yes,) = pl.select(pl.lit(positive).alias("yes")).select(classes("yes"))["yes"]
+    decided = pl.when(number >= threshold).then(pl.lit(yes)).when(number < threshold).then(pl.lit("(not)"))
+    other = rows.select(classes("label")).drop_nulls().filter(pl.col("label") != yes)["label"].unique()
+    return rows.with_columns(prediction=decided.replace("(not)", other[0]) if len(other) else decided)
+
+
+def _is(frame: pl.DataFrame, column: str, positive: str) -> np.ndarray:
+    wanted = pl.select(pl.lit(positive).alias(column)).select(classes(column))[column][0]
+    return frame.select((classes(column) == wanted).fill_null(value=False))[column].to_numpy()
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.4f}"
+
+
+def _plain(row: dict[str, object]) -> dict[str, object]:
+    """JSON has no infinity; Clarify writes the word."""
+    return {
+        key: str(value).replace("inf", "Infinity") if isinstance(value, float) and np.isinf(value) else value
+        for key, value in row.items()
+    }
