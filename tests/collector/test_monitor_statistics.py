@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from datasketches import kll_doubles_sketch
 
-from sagekeeper.collector.monitor_statistics import profiles, rebuilt_sketch, violations
+from sagekeeper.collector.monitor_statistics import profiles, rebuilt_sketch
 
 
 def test_items_of_a_level_weigh_two_to_its_power() -> None:
@@ -68,42 +68,3 @@ def test_the_sdks_statistics_are_a_categorical_profile(shared_data: Path) -> Non
     assert unread == []
     assert (found["type"], found["records"], found["missing"], found["sketch"]) == ("categorical", 418, 0, None)
     assert json.loads(found["categories"]) == {"preproc-not-YET-supported-for-csv-json": 418}
-
-
-@pytest.mark.parametrize(
-    ("name", "feature", "check", "said"),
-    [
-        ("model_monitor/constraint_violations.json", "fare_amount", "data_type_check", "Value: 0.49949"),
-        ("samples/dataquality_constraint_violations_first10.json", "Area Code_408", "data_type_check", "99.6459"),
-        ("model_monitor/clarify_endpoint_violations.json", "Sex=0 CDDPL", "bias_drift_check", "Metric value 0.3748"),
-    ],
-)
-def test_real_violations_of_every_kind_are_read(
-    name: str, feature: str, check: str, said: str, shared_data: Path
-) -> None:
-    report = json.loads((shared_data / "monitor" / name).read_text())
-    found = {(item["feature"], item["check"]): item["description"] for item in violations(report)}
-    assert said in found[feature, check]
-    subjects = {
-        (
-            item.get("feature_name"),
-            item.get("facet"),
-            item.get("facet_value"),
-            item.get("metric_name"),
-            item["constraint_check_type"],
-        )
-        for item in report["violations"]
-    }
-    assert len(found) == len(subjects)
-
-
-def test_two_violations_of_one_feature_and_check_are_one_row_with_both_texts() -> None:
-    item = {"feature_name": "x", "constraint_check_type": "data_type_check"}
-    report = {
-        "violations": [item | {"description": "one "}, item | {"description": "two"}, item | {"description": "one"}]
-    }
-    assert violations(report) == [{"feature": "x", "check": "data_type_check", "description": "one | two"}]
-
-
-def test_a_report_without_violations_has_none() -> None:
-    assert violations({"violations": []}) == violations({}) == violations({"violations": None}) == []

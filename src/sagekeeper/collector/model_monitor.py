@@ -16,11 +16,15 @@ from typing import Any
 
 import polars as pl
 
+from sagekeeper.collector.monitor_json import parsed, unknown_keys
 from sagekeeper.collector.monitor_schedules import Schedule, baseline, schedules
-from sagekeeper.collector.monitor_statistics import profiles, violations
-from sagekeeper.collector.objects import listed, read_json, split_uri
+from sagekeeper.collector.monitor_shapes import SHAPES
+from sagekeeper.collector.monitor_statistics import profiles
+from sagekeeper.collector.monitor_violations import Violation, violations
+from sagekeeper.collector.objects import Stored, listed, split_uri
 from sagekeeper.collector.observed import observed
 from sagekeeper.collector.source import Source, Task, aws_errors
+from sagekeeper.core.errors import BadInput
 from sagekeeper.core.lake import Scope, days_between
 from sagekeeper.core.tables import FEATURE_PROFILES, MONITOR_VIOLATIONS
 
@@ -58,15 +62,16 @@ def _violations(task: Task, schedule: Schedule, back: datetime) -> Iterator[dict
             if where is None:
                 continue
             uri = f"s3://{bucket}/{stored.key}"
-            try:
-                report = read_json(client, bucket, stored.key)
-                found = violations(report[0]) if report else []
-            except (ValueError, AttributeError):
-                task.note(f"Report {uri} cannot be read and is left out.")
-                continue
+            found = _report(task, client, stored, uri)
             at = datetime(*(int(part) for part in where.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
             for item in found:
-                yield item | {
+                yield {
+                    "monitor": schedule.kind,
+                    "feature": item.subject,
+                    "check": item.check,
+                    "description": item.description,
+                    "observed": item.observed,
+                    "required": item.required,
                     "account": task.account.id,
                     "region": task.region,
                     "endpoint": schedule.endpoint or "",
@@ -76,6 +81,25 @@ def _violations(task: Task, schedule: Schedule, back: datetime) -> Iterator[dict
                     "report_uri": uri,
                     "observed_at": task.as_of,
                 }
+
+
+def _report(task: Task, client: Any, stored: Stored, uri: str) -> list[Violation]:
+    """What the report says. One that cannot be read, and a key that nobody here reads, are told."""
+    try:
+        report = parsed(client.get_object(Bucket=stored.bucket, Key=stored.key)["Body"].read(), uri)
+        found = violations(report.value)
+    except BadInput as error:
+        task.note(f"{error} It is left out.")
+        return []
+    except ValueError as error:
+        task.note(f"Report {uri} cannot be read ({error}) and is left out.")
+        return []
+    for note in report.notes:
+        task.note(note)
+    unknown = unknown_keys(report.value, SHAPES["violations"])
+    if unknown:
+        task.note(f"Report {uri} has keys that are not read: {', '.join(unknown[:5])}.")
+    return found
 
 
 def _keep_baseline(task: Task, schedule: Schedule) -> int:

@@ -1,8 +1,7 @@
-"""Model Monitor's own files as our rows: statistics.json as feature profiles, constraint_violations.json as violations.
+"""Model Monitor's statistics.json of data quality as feature profiles.
 
-In: parsed JSON as AWS's containers wrote it over the years (monitoring-facts 2.1 to 2.3). Out: dicts of
-`feature_profiles` and `monitor_violations` columns. Parsing is lenient: a feature that cannot be read is left out and
-named, the rest counts.
+In: parsed JSON as AWS's containers wrote it over the years (monitoring-facts 2.1). Out: dicts of `feature_profiles` columns.
+Parsing is lenient: a feature that cannot be read is left out and named, the rest counts.
 
 The published KLL sketch lists items by level, an item of level i standing for 2^i values. It is rebuilt exactly in
 weight: from the top level down, all that is there is doubled by merging it with itself, then the level's own items
@@ -12,15 +11,18 @@ are added.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
 from datasketches import kll_doubles_sketch
 
+from sagekeeper.collector.monitor_numbers import finite
+
 NUMERIC = ("Fractional", "Integral")
 SKETCH_K = 2048
 """What Model Monitor uses itself."""
+MOST_LEVELS = 40
+"""2,048 values on level 40 would stand for 10^15."""
 NOT_PUBLISHED = dict.fromkeys(
     ("invalid", "frequent_numbers", "frequent_error", "distinct", "distinct_count", "vector_sum", "sampling_percent")
 )
@@ -29,33 +31,28 @@ NOT_PUBLISHED = dict.fromkeys(
 def profiles(statistics: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """A profile per feature in the file's order (with its name under ``feature``), and the names of those that cannot be read."""
     made, unread = [], []
-    for feature in statistics.get("features", []):
+    listed = statistics.get("features") or []
+    if not isinstance(listed, list):
+        return [], ["features"]
+    for feature in listed:
         try:
-            made.append({"feature": feature["name"]} | _profile(feature))
-        except (KeyError, TypeError, ValueError):
+            made.append({"feature": str(feature["name"])} | _profile(feature))
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             unread.append(str(feature.get("name", "?")) if isinstance(feature, dict) else "?")
     return made, unread
 
 
 def feature_names(statistics: dict[str, Any]) -> list[str]:
     """The features in the order of the monitored columns."""
-    return [feature["name"] for feature in statistics.get("features", []) if "name" in feature]
-
-
-def violations(found: dict[str, Any]) -> list[dict[str, str]]:
-    """feature, check and description; several of one feature and check become one."""
-    texts: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for item in found.get("violations") or []:
-        check = str(item.get("constraint_check_type", "unknown"))
-        texts[_subject(item), check].append(str(item.get("description", "")).strip())
-    return [
-        {"feature": feature, "check": check, "description": " | ".join(dict.fromkeys(said))}
-        for (feature, check), said in texts.items()
-    ]
+    listed = statistics.get("features") or []
+    there = listed if isinstance(listed, list) else []
+    return [str(feature["name"]) for feature in there if isinstance(feature, dict) and "name" in feature]
 
 
 def rebuilt_sketch(levels: list[list[float]], k: int = SKETCH_K) -> Any:
-    """A sketch of the same items with the same weights."""
+    """A sketch of the same items with the same weights. Raises ValueError for more levels than any real sample has."""
+    if len(levels) > MOST_LEVELS:
+        raise ValueError(f"{len(levels)} levels")
     sketch = kll_doubles_sketch(k)
     for items in reversed(levels):
         if not sketch.is_empty():
@@ -75,11 +72,11 @@ def _profile(feature: dict[str, Any]) -> dict[str, Any]:
             _counts(numbers["common"])
             | {
                 "type": "numeric",
-                "mean": _number(numbers.get("mean")),
-                "total": _number(numbers.get("sum")),
-                "std": _number(numbers.get("std_dev")),
-                "minimum": _number(numbers.get("min")),
-                "maximum": _number(numbers.get("max")),
+                "mean": finite(numbers.get("mean")),
+                "total": finite(numbers.get("sum")),
+                "std": finite(numbers.get("std_dev")),
+                "minimum": finite(numbers.get("min")),
+                "maximum": finite(numbers.get("max")),
                 "sketch": None if sketch is None else sketch.serialize(),
                 "categories": None,
             }
@@ -101,24 +98,12 @@ def _profile(feature: dict[str, Any]) -> dict[str, Any]:
             "categories": json.dumps(dict(sorted(shares.items()))),
         }
         | NOT_PUBLISHED
-        | {"distinct_count": _number(texts.get("distinct_count"))}
+        | {"distinct_count": finite(texts.get("distinct_count"))}
     )
 
 
 def _counts(common: dict[str, Any]) -> dict[str, int]:
-    missing = int(common.get("num_missing", 0))
-    return {"records": int(common["num_present"]) + missing, "missing": missing}
-
-
-def _number(value: Any) -> float | None:
-    """Standard deviations may be the text NaN."""
-    number = None if value is None else float(value)
-    return number if number is not None and np.isfinite(number) else None
-
-
-def _subject(item: dict[str, Any]) -> str:
-    """The feature; for bias the facet and its metric, for explanations and model quality the label or metric."""
-    if "feature_name" in item:
-        return str(item["feature_name"])
-    facet = f"{item['facet']}={item.get('facet_value', '')}" if "facet" in item else item.get("label")
-    return " ".join(str(part) for part in (facet, item.get("metric_name")) if part) or "(dataset)"
+    missing, present = int(common.get("num_missing") or 0), int(common["num_present"])
+    if missing < 0 or present < 0:
+        raise ValueError("a negative count")
+    return {"records": present + missing, "missing": missing}

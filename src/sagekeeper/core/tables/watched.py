@@ -84,9 +84,12 @@ MONITOR_VIOLATIONS = Table(
         "schedule": pl.String(),
         "execution_time": UTC_TIME,
         "day": pl.Date(),
-        "feature": pl.String(),
+        "monitor": pl.String(),  # DataQuality, ModelQuality, ModelBias or ModelExplainability
+        "feature": pl.String(),  # for bias: facet and metric; else the label or metric
         "check": pl.String(),  # constraint_check_type
         "description": pl.String(),
+        "observed": pl.Float64(),  # as far as the description states it; shares, not percent
+        "required": pl.Float64(),
         "report_uri": pl.String(),
         "observed_at": UTC_TIME,
     },
