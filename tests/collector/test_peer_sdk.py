@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from sagekeeper.collector.monitor_statistics import violations
+from sagekeeper.collector.monitor_violations import violations
 from sagekeeper.simulator.process import start
 
 pytestmark = [pytest.mark.scale, pytest.mark.timeout(600)]
@@ -32,6 +32,6 @@ def test_the_sdk_and_we_read_the_same_violations(tmp_path: Path, monkeypatch: py
         theirs = monitor.ConstraintViolations.from_s3_uri(f"s3://{bucket}/{newest}").body_dict["violations"]
         ours = violations(json.loads(s3.get_object(Bucket=bucket, Key=newest)["Body"].read()))
     assert len(ours) == 2
-    assert {(item["feature"], item["check"]) for item in ours} == {
+    assert {(item.subject, item.check) for item in ours} == {
         (item["feature_name"], item["constraint_check_type"]) for item in theirs
     }
