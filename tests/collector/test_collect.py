@@ -187,7 +187,7 @@ def test_recent_hosting_names_its_endpoint_and_older_does_not(first: First) -> N
     assert named["ResourceId"].str.contains("endpoint/fraud-scoring-prod").any()
 
 
-COMPUTED = ("daily_costs", "bill_versions", "unit_costs", "estimates", "model_requests")
+COMPUTED = ("daily_costs", "bill_versions", "unit_costs", "estimates", "run_rates", "model_requests")
 """Tables that no source writes, the last because this account has no multi-model endpoint."""
 
 
