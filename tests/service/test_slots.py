@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger, open_ledger
 from sagekeeper.core.ledger.models import JobRunRow
 from sagekeeper.core.settings import Aws, Settings
+from sagekeeper.service.commands.running import stopped_by_signals
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Job
 from sagekeeper.service.leader import leader_lock
@@ -167,3 +171,17 @@ def test_a_second_scheduler_stands_by_while_the_first_leads(ledger: Ledger, tmp_
     assert second.ring(second_lock) == 1
     assert second.leading
     second_lock.release()
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_that_another_thread_takes_stops_the_scheduler_too(ledger: Ledger, tmp_path: Path) -> None:
+    def signalled(_house: House, _as_of: datetime, _progress: object) -> str:
+        time.sleep(0.3)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        return "done"
+
+    jobs = [Job("hourly", "", HOURLY, timedelta(hours=2), signalled)]
+    scheduler = Scheduler(house(ledger, tmp_path, Hand(at("2026-11-20T08:30:00"))), jobs)
+    with stopped_by_signals() as stop:
+        scheduler.run_forever(stop)
+    assert stop.is_set()

@@ -26,6 +26,8 @@ from sagekeeper.service.slots import claim, finish, give_up_lost_runs, latest_sl
 
 log = logging.getLogger(__name__)
 
+LOOK_UP_SECONDS = 1.0
+
 Heard = Callable[[Job, datetime, str, str], None]
 """Told of each finished run: job, slot, status, message."""
 
@@ -60,7 +62,9 @@ class Scheduler:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         bell.start()
         try:
-            stop.wait()
+            # A signal that arrives in a thread of a library wakes no wait without end: its handler runs when this one looks up.
+            while not stop.wait(LOOK_UP_SECONDS):
+                pass
         finally:
             bell.shutdown(wait=True)
             lock.release()
