@@ -10,7 +10,6 @@ import streamlit as st
 
 from sagekeeper.dashboard import elements, look
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.budget_alert import probability_said
 from sagekeeper.reports.budget_charts import MOST, budget_bars
 from sagekeeper.reports.views.budgets import BudgetState, Threshold
 
@@ -73,7 +72,7 @@ def _card(state: BudgetState) -> None:
         )
         three.metric(
             "Probability to break",
-            say.UNKNOWN if state.p_breach is None else probability_said(state.p_breach, state.spent, state.amount),
+            state.chance,
             _when(state),
             delta_color="off",
             delta_arrow="off",
@@ -81,7 +80,7 @@ def _card(state: BudgetState) -> None:
         crossed = [item for item in state.thresholds if item.reached]
         if crossed:
             st.caption(say.in_markdown("Thresholds reached: " + ", ".join(_level(item) for item in crossed) + "."))
-        for sentence in (state.why, *state.notes, _told(state)):
+        for sentence in (state.why, *state.notes, state.aws_says):
             if sentence:
                 st.caption(say.in_markdown(sentence))
 
@@ -116,11 +115,6 @@ def _level(item: Threshold) -> str:
     return f"{item.percent} % {'spent' if item.kind == 'actual' else 'expected'}"
 
 
-def _told(state: BudgetState) -> str:
-    told = [f"{what} {amount}" for what, amount in state.told.items() if what != "unit"]
-    return f"AWS itself says: {', '.join(told)} {state.told['unit']}." if told else ""
-
-
 def _table(states: list[BudgetState]) -> None:
     rows = pl.DataFrame(
         {
@@ -132,7 +126,7 @@ def _table(states: list[BudgetState]) -> None:
             "Spent": [state.spent for state in states],
             "Left": [state.left for state in states],
             "Expected": [None if state.forecast is None else float(state.forecast.expected) for state in states],
-            "Probability to break": [state.p_breach for state in states],
+            "Probability to break": [state.chance for state in states],
             "Breaks on": [state.breaks_on for state in states],
             "Cannot be judged because": [say.plain(state.why) for state in states],
         },
@@ -145,6 +139,6 @@ def _table(states: list[BudgetState]) -> None:
         column_config={
             name: st.column_config.NumberColumn(format="%,.2f") for name in ("Limit", "Spent", "Left", "Expected")
         }
-        | {"Probability to break": st.column_config.NumberColumn(format="percent")},
+        | {"Breaks on": st.column_config.DateColumn(format="D MMM YYYY")},
     )
     elements.csv_button(rows, "budgets.csv", "budgets-csv")

@@ -19,6 +19,7 @@ from sagekeeper.reports.views.overview import Overview, Todo, Where
 
 _LINKS = {
     "costs": "Open costs",
+    "budgets": "Open budgets",
     "models": "Open the model",
     "recommendations": "Look and decide",
     "activity": "Open activity",

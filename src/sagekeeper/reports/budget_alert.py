@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import polars as pl
 
@@ -127,20 +126,7 @@ def _chance(state: BudgetState) -> str:
     left = f"{say.big_money(state.left, state.currency)} are left"
     if state.p_breach is None:
         return f"{left}; how likely it breaks is not known."
-    return f"{left}. It breaks by the end of {_word(state)} with a probability of {probability_said(state.p_breach)}."
-
-
-def probability_said(chance: float, spent: float | None = None, amount: Decimal | None = None) -> str:
-    """Never certain of what is only expected; what is spent is.
-
-    >>> probability_said(0.9999), probability_said(0.634), probability_said(0.001), probability_said(1.0, 5.0, Decimal(4))
-    ('over 99 %', '63 %', 'under 1 %', 'broken')
-    """
-    if spent is not None and amount is not None and spent >= amount:
-        return "broken"
-    if chance > 0.99:
-        return "over 99 %"
-    return "under 1 %" if chance < 0.01 else f"{chance:.0%}".replace("%", " %")
+    return f"{left}. It breaks by the end of {_word(state)} with a probability of {state.chance}."
 
 
 def _word(state: BudgetState) -> str:

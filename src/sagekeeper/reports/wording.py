@@ -182,3 +182,14 @@ def in_cells(column: str) -> pl.Expr:
     start = f"^[{re.escape(''.join(_FORMULA_START))}]"
     formula = text.str.strip_chars_start(" ").str.contains(start) | shown.str.contains(start)
     return pl.when(formula).then(pl.lit("'") + shown).otherwise(shown).alias(column)
+
+
+def probability(chance: float) -> str:
+    """A chance of something to come, which is never certain.
+
+    >>> probability(0.9999), probability(0.634), probability(0.001)
+    ('over 99 %', '63 %', 'under 1 %')
+    """
+    if chance > 0.99:
+        return "over 99 %"
+    return "under 1 %" if chance < 0.01 else f"{100 * chance:.0f} %"

@@ -25,6 +25,7 @@ from sagekeeper.core.clock import month_start
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import BudgetRow
 from sagekeeper.core.settings import Budget
+from sagekeeper.reports import wording as say
 from sagekeeper.reports.views.budget_rows import Means, rows_of, scope_of
 from sagekeeper.reports.views.spend import TAX, between, per_day, total
 
@@ -90,6 +91,19 @@ class BudgetState:
     def left(self) -> float | None:
         """Of the budget, by the bill; below zero: it is overspent."""
         return None if self.spent is None else float(self.amount) - self.spent
+
+    @property
+    def chance(self) -> str:
+        """The probability to break, said: never certain of what is only expected; what is spent is."""
+        if self.p_breach is None:
+            return say.UNKNOWN
+        return "broken" if self.left is not None and self.left <= 0 else say.probability(self.p_breach)
+
+    @property
+    def aws_says(self) -> str:
+        """AWS Budgets' own figures of it in a sentence, empty where it has none."""
+        told = [f"{what} {amount}" for what, amount in self.told.items() if what != "unit"]
+        return f"AWS itself says: {', '.join(told)} {self.told['unit']}." if told else ""
 
     @property
     def risk(self) -> float:

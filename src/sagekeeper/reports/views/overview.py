@@ -39,7 +39,7 @@ from sagekeeper.reports.views.spend import TAX, between, main_currency, per_day,
 MOST_TODO = 4
 MODEL_KINDS = ("feature_drift", "monitor_violation")
 
-Where = Literal["costs", "models", "recommendations", "activity"]
+Where = Literal["costs", "budgets", "models", "recommendations", "activity"]
 
 
 @dataclass(frozen=True)
@@ -179,9 +179,9 @@ def _budgets_in_danger(budgets: list[BudgetState]) -> list[Todo]:
         end = (
             ""
             if state.forecast is None
-            else f", {say.big_money(state.forecast.expected, state.currency)} expected by month end"
+            else f", {say.big_money(state.forecast.expected, state.currency)} expected by the end of {state.period.words}"
         )
-        things.append(Todo(title, f"{spent}{end}.{when}", "costs", "", urgent))
+        things.append(Todo(title, f"{spent}{end}.{when}", "budgets", "", urgent))
     return things
 
 

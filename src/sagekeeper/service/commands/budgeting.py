@@ -50,14 +50,9 @@ def list_budgets(as_json: JsonOption = False) -> None:
     if states:
         out.table("Budgets, by risk", columns, [_row(state) for state in states])
     for state in states:
-        for note in (state.why, *state.notes):
+        for note in (state.why, *state.notes, state.aws_says):
             if note:
                 out.say(f"{state.name}: {note}")
-        if state.told:
-            told = ", ".join(
-                f"{what} {amount} {state.told['unit']}" for what, amount in state.told.items() if what != "unit"
-            )
-            out.say(f"{state.name}: AWS itself says {told}.")
     out.give({"as_of": now, "budgets": [_document(state) for state in states]})
     if not states:
         out.say("No budget is set. Add one: sagekeeper budget add NAME --amount 500 [--owner risk] [--recipient a@b.c]")
@@ -173,7 +168,7 @@ def _row(state: BudgetState) -> tuple[object, ...]:
         money(state.spent, state.currency),
         money(state.left, state.currency),
         money(expected, state.currency),
-        "unknown" if state.p_breach is None else f"{state.p_breach:.0%}",
+        state.chance,
         "" if state.breaks_on is None else f"{state.breaks_on}",
         state.source.replace("_", " "),
     )
