@@ -15,6 +15,7 @@ from sagekeeper.core.ledger.findings import open_findings
 from sagekeeper.core.ledger.models import ApiUseRow, FindingRow
 from sagekeeper.core.tables import COSTS, RUN_RATES
 from sagekeeper.reports.run import send_runaway_alerts
+from sagekeeper.reports.views.findings import finding_lines
 from sagekeeper.service import pipeline
 from sagekeeper.service.house import House
 from sagekeeper.service.run_rates import running_of
@@ -86,6 +87,8 @@ def test_a_runaway_job_is_known_within_the_hour_told_once_and_resolved_when_it_e
     assert float(found["sweep-9"].stake.per_day) == pytest.approx(24 * 8 * 7.09, rel=0.01)
     assert "rests on money alone" in found["sweep-9"].explanation
     assert found[family].certainty == "derived"
+    lines = finding_lines(house.ledger, ["runaway_job"])
+    assert {line.impact_period for line in lines} == {"until its limit"}, "no job's limit is money of every month"
     assert {message["Subject"].split(":")[0] for message in box.taken} == {"Runaway job"}
     assert len(box.taken) == 2
     body = box.taken[0].get_body(("plain",)).get_content()

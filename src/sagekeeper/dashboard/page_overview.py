@@ -14,7 +14,7 @@ from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.views.budgets import BudgetState
-from sagekeeper.reports.views.findings import FindingLine
+from sagekeeper.reports.views.findings import UNTIL_ITS_END, FindingLine
 from sagekeeper.reports.views.overview import Overview, Todo, Where
 
 _LINKS = {
@@ -195,7 +195,7 @@ def _finding_line(item: FindingLine) -> None:
     colour = elements.SEVERITY_COLOURS[item.severity]
     what.markdown(f":{colour}-badge[{item.severity}] {say.in_markdown(item.title)}")
     if item.impact_per_month is not None:
-        cost.markdown(f"**{say.in_markdown(say.money(item.impact_per_month, item.currency))}** / month")
+        cost.markdown(f"**{say.in_markdown(say.money(item.impact_per_month, item.currency))}** {item.impact_period}")
     since = f"{item.kind_in_words}, since {say.short_day(item.first_seen)}"
     whose.caption(say.in_markdown(f"{since}, {item.owner}" if item.owner else since))
     if why.button("Why?", key=f"why-{item.fingerprint}", type="tertiary"):
@@ -212,7 +212,8 @@ def _evidence(line: FindingLine) -> None:
     told = [f"Account {found.subject.account}, {found.subject.region}" if found.subject.region else ""]
     if found.impact_per_month is not None:
         amount = say.money(found.impact_per_month, found.currency)
-        told.append(f"{amount} per month of 730 hours, {found.basis or 'unknown'} cost, {found.certainty}")
+        period = UNTIL_ITS_END.get(found.kind, "per month of 730 hours")
+        told.append(f"{amount} {period}, {found.basis or 'unknown'} cost, {found.certainty}")
     if found.completeness is not None:
         told.append(f"{found.completeness.found:,} of {found.completeness.expected:,} points found")
     st.caption(say.in_markdown(". ".join(part for part in told if part) + "."))

@@ -34,6 +34,15 @@ KIND_IN_WORDS = {
 }
 
 
+UNTIL_ITS_END = {"runaway_job": "until its limit"}
+"""Kinds whose money is spent once, and until when; that of all others goes on month by month."""
+
+
+def impact_period(kind: str) -> str:
+    """What the money of a finding of this kind is for."""
+    return UNTIL_ITS_END.get(kind, "a month")
+
+
 @dataclass(frozen=True)
 class FindingLine:
     """A finding in one line."""
@@ -58,6 +67,11 @@ class FindingLine:
     def kind_in_words(self) -> str:
         """The kind, said."""
         return KIND_IN_WORDS.get(self.kind, self.kind.replace("_", " ").capitalize())
+
+    @property
+    def impact_period(self) -> str:
+        """What its money is for."""
+        return impact_period(self.kind)
 
 
 def finding_lines(ledger: Ledger, kinds: Sequence[str] | None = None) -> list[FindingLine]:

@@ -137,6 +137,8 @@ def analyze(as_json: JsonOption = False) -> None:
 
 def findings(as_json: JsonOption = False) -> None:
     """List what is going wrong, the most money first."""
+    from sagekeeper.reports.views.findings import impact_period
+
     out = Output(as_json)
     with open_house() as house, house.ledger.reading() as session:
         found = open_findings(session)
@@ -146,12 +148,13 @@ def findings(as_json: JsonOption = False) -> None:
             item.kind,
             item.subject.name,
             money(item.impact_per_month, item.currency),
+            "" if item.impact_per_month is None else impact_period(item.kind),
             item.owner,
             item.title,
         )
         for item in found
     ]
-    out.table("Findings", ("severity", "kind", "subject", "a month>", "owner", "what"), rows)
+    out.table("Findings", ("severity", "kind", "subject", "money>", "for", "owner", "what"), rows)
     out.give({"findings": found})
     out.say("Next: sagekeeper recommend" if found else "Nothing found. Next: sagekeeper collect, sagekeeper analyze")
 
