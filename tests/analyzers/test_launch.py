@@ -177,3 +177,41 @@ def test_low_is_never_above_expected_nor_expected_above_the_ceiling(
     ran = past(*({"name": f"a-{n}", "hours": value} for n, value in enumerate(took)))
     found = hours(training(job | {"EnableManagedSpotTraining": spot}, ran, Assumptions(share)))
     assert 0 <= found.low <= found.expected <= found.high <= limit / 3600 * (1 + 1e-9)
+
+
+X = {"Get": "Parameters.X"}
+ONE = {"VariantName": "v", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+MOST_TWO = {"HyperParameterTuningJobConfig": {"ResourceLimits": {"MaxNumberOfTrainingJobs": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("Training", {"ResourceConfig": X}),
+        ("Training", {"ResourceConfig": {"InstanceGroups": X}}),
+        ("Training", {"ResourceConfig": {"InstanceGroups": [X]}}),
+        ("Training", {"ResourceConfig": {"InstancePreferences": X}}),
+        ("Processing", {"ProcessingResources": X}),
+        ("Tuning", MOST_TWO | {"TrainingJobDefinitions": X}),
+        ("Tuning", MOST_TWO | {"TrainingJobDefinitions": [X]}),
+        ("EndpointConfig", {"ProductionVariants": X}),
+        ("EndpointConfig", {"ProductionVariants": [X]}),
+        ("EndpointConfig", {"ProductionVariants": [{"VariantName": "v", "ServerlessConfig": X}]}),
+        ("EndpointConfig", {"ProductionVariants": [ONE | {"ManagedInstanceScaling": X}]}),
+    ],
+)
+def test_what_only_the_run_knows_is_named_wherever_in_a_request_it_stands(kind: str, arguments: dict[str, Any]) -> None:
+    definition = {"Parameters": [{"Name": "X"}], "Steps": [{"Name": "step", "Type": kind, "Arguments": arguments}]}
+    (work,) = read(definition, {}, NOTHING, ASSUMED)
+    assert any("parameter X has no default" in why for why in work.unknown)
+
+
+@pytest.mark.parametrize("tags", [X, [X], [{"Key": "owner", "Value": X}], [{"Key": "owner"}]])
+def test_a_tag_that_only_the_run_knows_is_nobodys(tags: Any) -> None:
+    arguments = {"ResourceConfig": CLUSTER, "StoppingCondition": LIMIT, "Tags": tags}
+    definition = {
+        "Parameters": [{"Name": "X"}],
+        "Steps": [{"Name": "step", "Type": "Training", "Arguments": arguments}],
+    }
+    (work,) = read(definition, {}, NOTHING, ASSUMED)
+    assert (work.tags, work.unknown) == ({}, ())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Reading:
         self.unknown: list[str] = []
         self.open: list[str] = []
 
-    def number(self, document: dict[str, object], key: str, default: float | None = None) -> float | None:
+    def number(self, document: dict[str, Any], key: str, default: float | None = None) -> float | None:
         """The number at ``key``; ``default`` where there is none, None and a reason where it is not known before the run."""
         value = document.get(key)
         if isinstance(value, Unresolved):
@@ -105,13 +106,49 @@ class Reading:
             return None
         return float(value)
 
-    def text(self, document: dict[str, object], key: str) -> str | None:
+    def text(self, document: dict[str, Any], key: str) -> str | None:
         """The text at ``key``, None and a reason where it is not known before the run."""
         value = document.get(key)
         if isinstance(value, Unresolved):
             self.unknown.append(f"{key}: {value.why}")
             return None
         return None if value is None else str(value)
+
+    def part(self, document: dict[str, Any], key: str) -> dict[str, Any]:
+        """The members at ``key``; none of them, and a reason, where they are not known before the run."""
+        value = document.get(key)
+        return {} if value is None else next(iter(self._objects([value], key)), {})
+
+    def parts(self, document: dict[str, Any], key: str) -> list[dict[str, Any]]:
+        """The list of objects at ``key``, without those, and with a reason for each, that are not known before the run."""
+        value = document.get(key)
+        if value is None:
+            return []
+        return self._objects(value if isinstance(value, list) else [value], key)
+
+    def _objects(self, values: list[Any], key: str) -> list[dict[str, Any]]:
+        for value in values:
+            if not isinstance(value, dict):
+                self.unknown.append(
+                    f"{key}: {value.why if isinstance(value, Unresolved) else f'{value!r} has no members'}"
+                )
+        return [value for value in values if isinstance(value, dict)]
+
+    def work(self, kind: str, name: str, uses: Iterable[Use], document: dict[str, Any]) -> Work:
+        """What was read, each sentence once. A tag whose value only the run knows is none."""
+        tags = document.get("Tags")
+        named = [item for item in tags if isinstance(item, dict)] if isinstance(tags, list) else []
+        role = document.get("ExecutionRoleArn") or document.get("RoleArn")
+        return Work(
+            kind,
+            name,
+            tuple(uses),
+            tuple(dict.fromkeys(self.notes)),
+            tuple(dict.fromkeys(self.unknown)),
+            tuple(dict.fromkeys(self.open)),
+            {str(item["Key"]): item["Value"] for item in named if isinstance(item.get("Value"), str) and "Key" in item},
+            role if isinstance(role, str) else "",
+        )
 
 
 @dataclass(frozen=True)

@@ -32,15 +32,12 @@ def training(document: dict[str, Any], past: Past, assumed: Assumptions, step: s
     """CreateTrainingJob."""
     reading = Reading()
     name = _plain(document.get("TrainingJobName"))
-    cluster = _part(document, "ResourceConfig")
+    cluster = reading.part(document, "ResourceConfig")
     if document.get("ServerlessJobConfig"):
         reading.unknown.append("serverless training is billed by tokens or by what it used: not known before it ran")
     elif cluster.get("TrainingPlanArn"):
         reading.notes.append("Runs on a training plan that is paid already: its machines cost nothing more.")
-    limit = reading.number(_part(document, "StoppingCondition"), "MaxRuntimeInSeconds", None)
-    if limit is None and not reading.unknown:
-        limit = DEFAULT_LIMIT
-        reading.notes.append("No MaxRuntimeInSeconds: AWS stops it after its default of 1 day.")
+    limit = _limit(reading, document)
     runs = past.runs("training_job", name, step)
     hours, basis = _hours(reading, limit, runs, assumed)
     spot = document.get("EnableManagedSpotTraining") is True
@@ -54,18 +51,15 @@ def training(document: dict[str, Any], past: Past, assumed: Assumptions, step: s
         _compare(reading, runs, machine, count)
     uses += _volume("Train", reading, cluster, uses, hours, basis)
     uses += _warm_pool(reading, cluster, uses)
-    return _work("training_job", name or step, reading, uses, document)
+    return reading.work("training_job", name or step, uses, document)
 
 
 def processing(document: dict[str, Any], past: Past, assumed: Assumptions, step: str = "") -> Work:
     """CreateProcessingJob, also Clarify's and Model Monitor's checks."""
     reading = Reading()
     name = _plain(document.get("ProcessingJobName"))
-    cluster = _part(_part(document, "ProcessingResources"), "ClusterConfig")
-    limit = reading.number(_part(document, "StoppingCondition"), "MaxRuntimeInSeconds", None)
-    if limit is None and not reading.unknown:
-        limit = DEFAULT_LIMIT
-        reading.notes.append("No MaxRuntimeInSeconds: AWS's default of 1 day is taken as the limit.")
+    cluster = reading.part(reading.part(document, "ProcessingResources"), "ClusterConfig")
+    limit = _limit(reading, document)
     runs = past.runs("processing_job", name, step)
     hours, basis = _hours(reading, limit, runs, assumed)
     uses: list[Use] = []
@@ -74,7 +68,7 @@ def processing(document: dict[str, Any], past: Past, assumed: Assumptions, step:
             uses.append(Use(f"Processing:{machine}", Range.of(count), hours, basis))
             _compare(reading, runs, machine, count)
     uses += _volume("Processing", reading, cluster, uses, hours, basis)
-    return _work("processing_job", name or step, reading, uses, document)
+    return reading.work("processing_job", name or step, uses, document)
 
 
 def transform(document: dict[str, Any], past: Past, assumed: Assumptions, step: str = "") -> Work:  # noqa: ARG001
@@ -83,7 +77,7 @@ def transform(document: dict[str, Any], past: Past, assumed: Assumptions, step: 
     name = _plain(document.get("TransformJobName"))
     runs = past.runs("transform_job", name, step)
     uses: list[Use] = []
-    for machine, count in _groups(reading, _part(document, "TransformResources")):
+    for machine, count in _groups(reading, reading.part(document, "TransformResources")):
         if runs is None:
             reading.unknown.append(
                 "how long it runs: a transform job has no MaxRuntimeInSeconds, and no run of this family is known"
@@ -92,26 +86,26 @@ def transform(document: dict[str, Any], past: Past, assumed: Assumptions, step: 
         hours = Range(min(runs.wall) / 3600, median(runs.wall) / 3600, max(runs.wall) / 3600)
         uses.append(Use(f"Tsform:{machine}", Range.of(count), hours, f"{_said(runs)}; AWS enforces no ceiling"))
         _compare(reading, runs, machine, count)
-    return _work("transform_job", name or step, reading, uses, document)
+    return reading.work("transform_job", name or step, uses, document)
 
 
 def tuning(document: dict[str, Any], past: Past, assumed: Assumptions, step: str = "") -> Work:
     """CreateHyperParameterTuningJob: as many training jobs as it may start, within the time that it may take."""
     reading = Reading()
     name = _plain(document.get("HyperParameterTuningJobName"))
-    limits = _part(_part(document, "HyperParameterTuningJobConfig"), "ResourceLimits")
+    limits = reading.part(reading.part(document, "HyperParameterTuningJobConfig"), "ResourceLimits")
     most = reading.number(limits, "MaxNumberOfTrainingJobs")
     parallel = reading.number(limits, "MaxParallelTrainingJobs", 1.0) or 1.0
     whole = reading.number(limits, "MaxRuntimeInSeconds")
     if most is None:
         reading.unknown.append("how many training jobs it starts: MaxNumberOfTrainingJobs is not given")
-    one = document.get("TrainingJobDefinition")
-    definitions = [one] if isinstance(one, dict) else list(document.get("TrainingJobDefinitions") or [])
-    if not definitions:
+    one = reading.part(document, "TrainingJobDefinition")
+    definitions = [one] if one else reading.parts(document, "TrainingJobDefinitions")
+    if not definitions and not reading.unknown:
         reading.unknown.append("what it trains: neither TrainingJobDefinition nor TrainingJobDefinitions is given")
     each = [_child(reading, item, name or step, past, assumed) for item in definitions]
     if reading.unknown or most is None:
-        return _work("hyper_parameter_tuning_job", name or step, reading, [], document)
+        return reading.work("hyper_parameter_tuning_job", name or step, [], document)
     cap = None if whole is None else parallel * whole / 3600
     uses = [
         Use(
@@ -129,12 +123,12 @@ def tuning(document: dict[str, Any], past: Past, assumed: Assumptions, step: str
         reading.notes.append(
             f"{len(each)} definitions share the training jobs: the ceiling lets each of them have them all."
         )
-    return _work("hyper_parameter_tuning_job", name or step, reading, uses, document)
+    return reading.work("hyper_parameter_tuning_job", name or step, uses, document)
 
 
 def _child(reading: Reading, document: dict[str, Any], name: str, past: Past, assumed: Assumptions) -> list[Use]:
-    cluster = _part(document, "ResourceConfig") or _part(document, "HyperParameterTuningResourceConfig")
-    limit = reading.number(_part(document, "StoppingCondition"), "MaxRuntimeInSeconds", DEFAULT_LIMIT)
+    cluster = reading.part(document, "ResourceConfig") or reading.part(document, "HyperParameterTuningResourceConfig")
+    limit = reading.number(reading.part(document, "StoppingCondition"), "MaxRuntimeInSeconds", DEFAULT_LIMIT)
     runs = past.children(name) if name else None
     hours, basis = _hours(reading, limit, runs, assumed)
     if hours is None:
@@ -142,6 +136,14 @@ def _child(reading: Reading, document: dict[str, Any], name: str, past: Past, as
     paid = _spot(reading, runs, past) if document.get("EnableManagedSpotTraining") is True else Range.of(1.0)
     uses = [Use(f"Train:{machine}", Range.of(n), hours * paid, basis) for machine, n in _groups(reading, cluster)]
     return uses + _volume("Train", reading, cluster, uses, hours, basis)
+
+
+def _limit(reading: Reading, document: dict[str, Any]) -> float | None:
+    limit = reading.number(reading.part(document, "StoppingCondition"), "MaxRuntimeInSeconds")
+    if limit is None and not reading.unknown:
+        reading.notes.append("No MaxRuntimeInSeconds: AWS's default of 1 day is taken as the limit.")
+        return DEFAULT_LIMIT
+    return limit
 
 
 def _times(hours: Range, most: float, cap: float | None, first: bool, several: bool) -> Range:
@@ -187,12 +189,14 @@ def _spot(reading: Reading, runs: Runs | None, past: Past) -> Range:
 
 def _groups(reading: Reading, cluster: dict[str, Any]) -> list[tuple[str, float]]:
     """[(machine, count)]: one, or several in a heterogeneous cluster; of a choice of types the first is expected."""
-    groups = cluster.get("InstanceGroups")
-    if isinstance(groups, list) and groups:
+    before = len(reading.unknown)
+    groups = reading.parts(cluster, "InstanceGroups")
+    choice = reading.parts(cluster, "InstancePreferences") or reading.parts(cluster, "InstanceConfigs")
+    if len(reading.unknown) > before:
+        return []
+    if groups:
         rows = groups
-    elif cluster.get("InstancePreferences") or cluster.get("InstanceConfigs"):
-        choice = cluster.get("InstancePreferences") or cluster.get("InstanceConfigs")
-        assert isinstance(choice, list)
+    elif choice:
         rows = [{"InstanceCount": cluster.get("InstanceCount", 1)} | choice[0]]
         reading.notes.append("It may run on another of its instance types: the first choice is priced.")
     elif cluster.get("InstanceType") is not None:
@@ -238,20 +242,5 @@ def _compare(reading: Reading, runs: Runs | None, machine: str, count: float) ->
         reading.notes.append(f"Its past runs were on {', '.join(runs.machines[:3])}: {mine} may take another time.")
 
 
-def _part(document: dict[str, Any], key: str) -> dict[str, Any]:
-    value = document.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 def _plain(value: object) -> str:
     return "" if value is None or isinstance(value, Unresolved) else str(value)
-
-
-def _work(kind: str, name: str, reading: Reading, uses: list[Use], document: dict[str, Any]) -> Work:
-    tags = {
-        str(item["Key"]): str(item["Value"])
-        for item in document.get("Tags") or []
-        if isinstance(item, dict) and {"Key", "Value"} <= set(item)
-    }
-    once, unknown = tuple(dict.fromkeys(reading.notes)), tuple(dict.fromkeys(reading.unknown))
-    return Work(kind, name, tuple(uses), once, unknown, tuple(reading.open), tags, _plain(document.get("RoleArn")))

@@ -8,24 +8,21 @@ price depends on it. A step with a cache may cost nothing. Raises BadInput for a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from sagekeeper.analyzers.launch import Range, Unresolved, Use, Work
-from sagekeeper.analyzers.launch_jobs import Assumptions, processing, training, transform, tuning
+from sagekeeper.analyzers.launch_jobs import Assumptions, processing, training
+from sagekeeper.analyzers.launch_operations import JOB_READERS, STEP_OPERATIONS
 from sagekeeper.analyzers.launch_past import Past
 from sagekeeper.analyzers.launch_standing import endpoint_config
 from sagekeeper.core.errors import BadInput
 
-JOBS: dict[str, Callable[[dict[str, Any], Past, Assumptions, str], Work]] = {
-    "Training": training,
+JOBS = {step: JOB_READERS[request] for step, request in STEP_OPERATIONS.items() if request in JOB_READERS} | {
     "NotebookJob": training,
-    "Processing": processing,
     "QualityCheck": processing,
     "ClarifyCheck": processing,
-    "Transform": transform,
-    "Tuning": tuning,
 }
 FREE = ("Model", "RegisterModel", "Fail", "Lineage", "Cleanup", "Endpoint")
 """Steps that cost nothing by themselves; what an endpoint costs is that of its configuration."""

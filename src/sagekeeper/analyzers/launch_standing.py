@@ -14,7 +14,7 @@ from sagekeeper.analyzers.launch import Range, Reading, Use, Work
 
 Scaling = dict[tuple[str, str], tuple[float, float]]
 """(endpoint, variant) -> the fewest and the most instances that Application Auto Scaling may set."""
-NOT_COUNTED = "Data in and out of the endpoint ($0.016 a GB at list) is not counted."
+NOT_COUNTED = "Data in and out of the endpoint is not counted."
 
 
 def scaling_of(documents: list[dict[str, Any]]) -> Scaling:
@@ -35,17 +35,17 @@ def endpoint_config(document: dict[str, Any], endpoint: str, scaling: Scaling) -
     head = "AsyncInf" if document.get("AsyncInferenceConfig") else "Host"
     uses: list[Use] = []
     for key in ("ProductionVariants", "ShadowProductionVariants"):
-        for variant in document.get(key) or []:
-            limits = _limits(variant, endpoint, scaling)
+        for variant in reading.parts(document, key):
+            limits = _limits(reading, variant, endpoint, scaling)
             if variant.get("ServerlessConfig"):
-                uses += _serverless(reading, variant["ServerlessConfig"])
+                uses += _serverless(reading, reading.part(variant, "ServerlessConfig"))
             else:
                 uses += _machines(reading, variant, head, limits)
     if not uses and not reading.unknown:
         reading.unknown.append("what it runs on: no variant is given")
     if uses:
         reading.notes.append(NOT_COUNTED)
-    return _work("endpoint_config", endpoint or name, reading, uses, document)
+    return reading.work("endpoint_config", endpoint or name, uses, document)
 
 
 def notebook(document: dict[str, Any]) -> Work:
@@ -61,13 +61,14 @@ def notebook(document: dict[str, Any]) -> Work:
         uses.append(Use(f"Notebk:{machine}", Range(0.0, 1.0, 1.0), None, told))
     if size is not None:
         uses.append(Use("Notebk:VolumeUsage.gp2", Range.of(size), None, "its volume, also while it is stopped"))
-    return _work("notebook_instance", str(document.get("NotebookInstanceName") or ""), reading, uses, document)
+    return reading.work("notebook_instance", str(document.get("NotebookInstanceName") or ""), uses, document)
 
 
-def _limits(variant: dict[str, Any], endpoint: str, scaling: Scaling) -> tuple[float, float] | None:
-    managed = variant.get("ManagedInstanceScaling") or {}
+def _limits(reading: Reading, variant: dict[str, Any], endpoint: str, scaling: Scaling) -> tuple[float, float] | None:
+    managed = reading.part(variant, "ManagedInstanceScaling")
     if managed.get("Status") == "ENABLED" and "MaxInstanceCount" in managed:
-        return float(managed.get("MinInstanceCount", 1)), float(managed["MaxInstanceCount"])
+        least, most = reading.number(managed, "MinInstanceCount", 1.0), reading.number(managed, "MaxInstanceCount")
+        return None if least is None or most is None else (least, most)
     name = str(variant.get("VariantName"))
     own = scaling.get((endpoint, name))
     if own is None and not endpoint:
@@ -109,9 +110,3 @@ def _serverless(reading: Reading, config: dict[str, Any]) -> list[Use]:
     reading.open.append("how many requests a serverless endpoint gets: only the ceiling, busy all the time, is known")
     told = f"serverless: from no request to {most:g} at once, all the time"
     return [Use(f"ServerlessInf:Mem-{gigabytes}GB", Range(0.0, 0.0, most * 3600), None, told)]
-
-
-def _work(kind: str, name: str, reading: Reading, uses: list[Use], document: dict[str, Any]) -> Work:
-    tags = {str(item["Key"]): str(item["Value"]) for item in document.get("Tags") or []}
-    role = str(document.get("ExecutionRoleArn") or document.get("RoleArn") or "")
-    return Work(kind, name, tuple(uses), tuple(reading.notes), tuple(reading.unknown), tuple(reading.open), tags, role)
