@@ -189,7 +189,8 @@ def test_tax_that_is_still_to_come_breaks_a_budget_on_the_last_day_of_the_month_
 
 def test_month_without_a_bill_yet_is_unknown_and_not_zero(cube, house, sample) -> None:
     later = sample.AS_OF.replace(month=12, day=1)
-    seen = overview.overview(cube, house[1], [Budget(name="b", amount=Decimal("100"))], later)
+    rows = budgets.all_budgets(house[1], [Budget(name="b", amount=Decimal("100"))])
+    seen = overview.overview(cube, house[1], budgets.budget_states(cube, rows, later), later)
     assert seen.spend.billed is None and seen.forecast is None and seen.budgets[0].spent is None
     assert not any(item.reached for item in seen.budgets[0].thresholds)
 

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from sagekeeper.analyzers.launch import NOTHING, Range, Reading, Unresolved, Use, Work
-from sagekeeper.analyzers.launch_past import SPOT_EXPECTED, SPOT_LOW, Past, Runs
+from sagekeeper.analyzers.launch_past import SPOT_DISCOUNT, Past, Runs
 
 DEFAULT_LIMIT = 86_400.0
 """MaxRuntimeInSeconds where a request names none: one day (botocore, sagemaker.StoppingCondition)."""
@@ -183,8 +183,9 @@ def _spot(reading: Reading, runs: Runs | None, past: Past) -> Range:
     if own is not None:
         reading.notes.append(f"Managed spot: the account's spot jobs saved {own[1]:.0%} (median).")
         return Range(1 - own[0], 1 - own[1], 1.0)
-    reading.notes.append(f"Managed spot: a saving of {SPOT_EXPECTED:.0%} is assumed, no spot job is known here.")
-    return Range(1 - SPOT_LOW, 1 - SPOT_EXPECTED, 1.0)
+    least, most = SPOT_DISCOUNT
+    reading.notes.append(f"Managed spot: a saving of {least:.0%} is assumed, no spot job is known here.")
+    return Range(1 - most, 1 - least, 1.0)
 
 
 def _groups(reading: Reading, cluster: dict[str, Any]) -> list[tuple[str, float]]:

@@ -16,8 +16,8 @@ from sagekeeper.analyzers.job_families import family
 
 MOST_RUNS = 50
 """The newest ones count: what a family took a year ago says little."""
-SPOT_LOW, SPOT_EXPECTED = 0.6, 0.5
-"""Discounts of managed spot where the account has no spot job of its own: those of `recommender/spot_training.py`."""
+SPOT_DISCOUNT = (0.5, 0.6)
+"""What managed spot is assumed to save, at least and at most, where the account has no spot job of its own (the lever's too)."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import polars as pl
 
 from sagekeeper.analyzers.estimate_jobs import worked
 from sagekeeper.analyzers.estimate_standing import HOLDS, THING, TIME, standing_now
-from sagekeeper.analyzers.usage_rates import with_rates
+from sagekeeper.analyzers.usage_rates import an_hour, with_rates
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.tables import RUN_RATES
 
@@ -48,12 +48,9 @@ def running_now(
     stands = standing_now(fresh, owner_tags).rename({"begins": "since"})
     works = worked(jobs, as_of, owner_tags).filter(pl.col("ends") >= now).rename({"starts": "since"})
     things = pl.concat([stands, works.select(stands.columns)])
-    month_hours = pl.lit(as_of.date()).dt.days_in_month().cast(pl.Float64) * 24
-    volume = pl.col("usage_type").str.contains("VolumeUsage")
-    used = pl.col("size") / pl.when(volume).then(month_hours).otherwise(1.0)
     priced = with_rates(things.with_columns(day=pl.lit(as_of.date())), costs, prices, [as_of.date()])
     return (
-        priced.with_columns(per_hour=used * pl.col("rate"))
+        priced.with_columns(per_hour=an_hour(as_of.date()) * pl.col("rate"))
         .select(pl.col(name).cast(kind) for name, kind in RUNNING.items())
         .sort("per_hour", *THING, "usage_type", descending=[True, *[False] * (len(THING) + 1)], nulls_last=True)
     )

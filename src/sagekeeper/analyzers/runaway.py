@@ -22,7 +22,7 @@ from sagekeeper.analyzers.estimate_standing import HOLDS, TIME
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import severity
 from sagekeeper.analyzers.owners import owner
-from sagekeeper.analyzers.usage_rates import with_rates
+from sagekeeper.analyzers.usage_rates import an_hour, with_rates
 from sagekeeper.core.clock import day_start, next_month
 from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, ResourceRef, Stake, fingerprint
 
@@ -127,10 +127,8 @@ def _per_hour(jobs: pl.DataFrame, facts: Facts) -> pl.DataFrame:
         name="resource_name",
         day=pl.lit(facts.as_of.date()),
     )
-    month_hours = pl.lit(facts.as_of.date()).dt.days_in_month().cast(pl.Float64) * 24
-    used = pl.col("size") / pl.when(pl.col("usage_type").str.contains("VolumeUsage")).then(month_hours).otherwise(1.0)
     priced = with_rates(sizes, facts.costs, facts.prices, [facts.as_of.date()])
-    whole = pl.when(pl.col("rate").is_not_null().all()).then((used * pl.col("rate")).sum())
+    whole = pl.when(pl.col("rate").is_not_null().all()).then((an_hour(facts.as_of.date()) * pl.col("rate")).sum())
     machines = ~pl.col("usage_type").str.contains("VolumeUsage")
     return priced.group_by(JOB).agg(
         per_hour=whole,

@@ -14,13 +14,19 @@ from sagekeeper.analyzers.effective_rates import rates_before
 from sagekeeper.analyzers.usage import with_usage
 from sagekeeper.analyzers.usage_prices import listed_prices
 from sagekeeper.core.prices import PriceBook
+from sagekeeper.core.tables import SAGEMAKER
 
 RATE_UNCERTAINTY = 0.0
-SAGEMAKER = "Amazon SageMaker"
 DECIMALS = 9
 """Rates that are sums of the same rows differ in their last bits from run to run: rounded here, so that a repeat is equal."""
 BY_BILL = "the bill's effective rate"
 PLACE = ["account", "region", "usage_type"]
+
+
+def an_hour(day: date) -> pl.Expr:
+    """Units of the bill that an hour of a row's ``size`` is on ``day``: instance-hours, GB-months of the hours that month has."""
+    month_hours = pl.lit(day).dt.days_in_month().cast(pl.Float64) * 24
+    return pl.col("size") / pl.when(pl.col("usage_type").str.contains("VolumeUsage")).then(month_hours).otherwise(1.0)
 
 
 def with_rates(rows: pl.DataFrame, costs: pl.DataFrame, prices: PriceBook, days: list[date]) -> pl.DataFrame:

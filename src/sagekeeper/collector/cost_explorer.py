@@ -25,10 +25,9 @@ from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.aws import explain
 from sagekeeper.core.clock import CLOSING_DAYS, day_start, month_start
 from sagekeeper.core.lake import Scope
-from sagekeeper.core.tables import COSTS
+from sagekeeper.core.tables import COSTS, SAGEMAKER
 
 DATASET = "cost-explorer"
-SAGEMAKER = "Amazon SageMaker"
 USAGE_TYPES = ["Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"]
 """Record types that have a usage type and a quantity."""
 RECORD_TYPES = {

@@ -27,7 +27,6 @@ from sagekeeper.dashboard.remembered import remembered
 from sagekeeper.reports.views import (
     activity,
     bills,
-    budget_rows,
     budgets,
     estimates,
     findings,
@@ -62,23 +61,18 @@ def first_page() -> overview.Overview:
 
 @remembered(DAILY_COSTS, ledger=True, spinner="Adding up …")
 def _first_page(hour: datetime) -> overview.Overview:
-    here = opened()
-    known = budgets.all_budgets(here.ledger, here.settings.budgets)
-    means = budget_rows.means_of(here.lake, here.settings, known, hour)
-    return overview.overview(cube(spend.COST_EXPLORER), here.ledger, here.settings.budgets, hour, means)
+    return overview.overview(cube(spend.COST_EXPLORER), opened().ledger, _budget_states(hour), hour)
 
 
 def budget_states() -> list[budgets.BudgetState]:
-    """`budgets.budget_states` as of the full hour."""
+    """`budgets.all_states` as of the full hour."""
     return _budget_states(moment().hour)
 
 
 @remembered(DAILY_COSTS, ledger=True, spinner="Adding up …")
 def _budget_states(hour: datetime) -> list[budgets.BudgetState]:
     here = opened()
-    known = budgets.all_budgets(here.ledger, here.settings.budgets)
-    means = budget_rows.means_of(here.lake, here.settings, known, hour)
-    return budgets.budget_states(cube(spend.COST_EXPLORER), known, hour, means)
+    return budgets.all_states(here.ledger, here.lake, here.settings, cube(spend.COST_EXPLORER), hour)
 
 
 @remembered(DAILY_COSTS, ledger=True)

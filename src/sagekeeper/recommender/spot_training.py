@@ -18,6 +18,7 @@ from pydantic import Field
 from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.commitments import Shares, said, uncommitted
 from sagekeeper.analyzers.facts import BILL, Facts
+from sagekeeper.analyzers.launch_past import SPOT_DISCOUNT
 from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 from sagekeeper.analyzers.owners import owner
 from sagekeeper.analyzers.price_evidence import price_figures
@@ -53,8 +54,12 @@ class Settings(LeverSettings):
     least_runs: int = Field(3, ge=1, description="completed runs in the window")
     least_minutes: float = Field(15, ge=0, description="shorter jobs mostly start up")
     without_checkpoint_minutes: float = Field(60, ge=0, description="longer jobs need a checkpoint")
-    assumed_discount_low: float = Field(0.5, gt=0, lt=1, description="where the account has no spot jobs of its own")
-    assumed_discount_high: float = Field(0.6, gt=0, lt=1, description="where the account has no spot jobs of its own")
+    assumed_discount_low: float = Field(
+        SPOT_DISCOUNT[0], gt=0, lt=1, description="where the account has no spot jobs of its own"
+    )
+    assumed_discount_high: float = Field(
+        SPOT_DISCOUNT[1], gt=0, lt=1, description="where the account has no spot jobs of its own"
+    )
     least_own_spot_jobs: int = Field(3, ge=1, description="spot jobs before the account's own discount is believed")
     least_saving_per_month: float = Field(1.0, ge=0, description="smaller savings are not worth a question")
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import polars as pl
 
-from sagekeeper.analyzers.usage_rates import SAGEMAKER
+from sagekeeper.core.tables import SAGEMAKER
 from sagekeeper.core.types import fingerprint
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.letters import render

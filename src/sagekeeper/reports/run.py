@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import polars as pl
-
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.settings import Settings
@@ -20,8 +18,7 @@ from sagekeeper.reports.digest import digest_letter, last_week, week_movers
 from sagekeeper.reports.mail import Letter
 from sagekeeper.reports.runaway_alert import KIND as RUNAWAY
 from sagekeeper.reports.runaway_alert import runaway_letter
-from sagekeeper.reports.views.budget_rows import means_of
-from sagekeeper.reports.views.budgets import BudgetState, Threshold, all_budgets, budget_states
+from sagekeeper.reports.views.budgets import BudgetState, Threshold, all_states
 from sagekeeper.reports.views.findings import finding, finding_lines
 from sagekeeper.reports.views.overview import overview
 from sagekeeper.reports.views.proposals import proposal_lines
@@ -33,7 +30,7 @@ def send_budget_alerts(ledger: Ledger, lake: Lake, settings: Settings, as_of: da
     """Tell the recipients of every budget about each threshold it has reached this month."""
     cube = load_cube(lake, COST_EXPLORER, as_of)
     told: list[Told] = []
-    for state in _states(ledger, lake, settings, cube, as_of):
+    for state in all_states(ledger, lake, settings, cube, as_of):
         for reached in _worth_telling(state):
             if _more_was_told(ledger, state, reached):
                 continue
@@ -67,25 +64,19 @@ def compose_digest(ledger: Ledger, lake: Lake, settings: Settings, as_of: dateti
     if week is None:
         return None
     resources = by_resource(lake, COST_EXPLORER, week.currency, "billed", week.first, week.last)
-    known = all_budgets(ledger, settings.budgets)
-    seen = overview(cube, ledger, settings.budgets, as_of, means_of(lake, settings, known, as_of))
+    seen = overview(cube, ledger, all_states(ledger, lake, settings, cube, as_of), as_of)
     return digest_letter(week, week_movers(resources), seen, settings.dashboard_url)
 
 
 def compose_budget_alerts(ledger: Ledger, lake: Lake, settings: Settings, as_of: datetime) -> list[Letter]:
     """The alerts as they would be sent, told before or not."""
     cube = load_cube(lake, COST_EXPLORER, as_of)
-    states = _states(ledger, lake, settings, cube, as_of)
+    states = all_states(ledger, lake, settings, cube, as_of)
     return [
         _budget_letter(ledger, lake, settings, state, reached, as_of)
         for state in states
         for reached in _worth_telling(state)
     ]
-
-
-def _states(ledger: Ledger, lake: Lake, settings: Settings, cube: pl.DataFrame, as_of: datetime) -> list[BudgetState]:
-    known = all_budgets(ledger, settings.budgets)
-    return budget_states(cube, known, as_of, means_of(lake, settings, known, as_of))
 
 
 def _worth_telling(state: BudgetState) -> list[Threshold]:

@@ -26,12 +26,11 @@ from sagekeeper.analyzers.launch_price import PricedWork, price, quotes, whole
 from sagekeeper.analyzers.launch_standing import endpoint_config, notebook, scaling_of
 from sagekeeper.analyzers.launch_verdict import Verdict, judge
 from sagekeeper.analyzers.owners import OwnerRules
-from sagekeeper.analyzers.usage_rates import SAGEMAKER
 from sagekeeper.core.clock import day_start, month_start, next_month
 from sagekeeper.core.errors import BadInput
-from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS
-from sagekeeper.reports.views.budget_rows import covers, means_of
-from sagekeeper.reports.views.budgets import BudgetState, all_budgets, budget_states
+from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS, SAGEMAKER
+from sagekeeper.reports.views.budget_rows import covers
+from sagekeeper.reports.views.budgets import BudgetState, all_states
 from sagekeeper.reports.views.spend import COST_EXPLORER, load_cube
 from sagekeeper.service.facts import BILL_ROW_DAYS, JOB_MONTHS_DAYS, latest_inventory, price_book
 from sagekeeper.service.house import House
@@ -154,9 +153,7 @@ def priced(
 
 def rulings(house: House, seen: Priced, named: str | None, as_of: datetime, ceiling: bool = False) -> list[Ruling]:
     """What each budget that applies says, the tightest first. Raises BadInput where ``named`` is no budget."""
-    known_budgets = all_budgets(house.ledger, house.settings.budgets)
-    means = means_of(house.lake, house.settings, known_budgets, as_of)
-    states = budget_states(load_cube(house.lake, COST_EXPLORER, as_of), known_budgets, as_of, means)
+    states = all_states(house.ledger, house.lake, house.settings, load_cube(house.lake, COST_EXPLORER, as_of), as_of)
     if named is not None and named not in {state.name for state in states}:
         known = ", ".join(sorted(state.name for state in states)) or "none"
         raise BadInput(f"There is no budget {named}. There are: {known}.")

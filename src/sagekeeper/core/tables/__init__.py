@@ -14,6 +14,7 @@ from sagekeeper.core.tables.money import (
     ESTIMATES,
     PRICES,
     RUN_RATES,
+    SAGEMAKER,
     UNIT_COSTS,
 )
 from sagekeeper.core.tables.table import UTC_TIME, Table
@@ -50,6 +51,7 @@ __all__ = [
     "MONITOR_VIOLATIONS",
     "PRICES",
     "RUN_RATES",
+    "SAGEMAKER",
     "TABLES",
     "TOKEN_USE",
     "TRIAL_COMPONENTS",

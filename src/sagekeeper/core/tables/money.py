@@ -6,6 +6,9 @@ import polars as pl
 
 from sagekeeper.core.tables.table import UTC_TIME, Table
 
+SAGEMAKER = "Amazon SageMaker"
+"""ServiceName of SageMaker, as Cost Explorer and FOCUS spell it."""
+
 COSTS = Table(
     "costs",
     {

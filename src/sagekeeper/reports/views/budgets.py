@@ -22,11 +22,12 @@ from sagekeeper.analyzers.budget_periods import Period, period_of, planned_limit
 from sagekeeper.analyzers.forecast import Forecast, month_end, with_tax
 from sagekeeper.collector.aws_budgets import AWS
 from sagekeeper.core.clock import month_start
+from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import BudgetRow
-from sagekeeper.core.settings import Budget
+from sagekeeper.core.settings import Budget, Settings
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.budget_rows import Means, rows_of, scope_of
+from sagekeeper.reports.views.budget_rows import Means, means_of, rows_of, scope_of
 from sagekeeper.reports.views.spend import TAX, between, per_day, total
 
 ThresholdKind = Literal["actual", "forecast"]
@@ -131,6 +132,14 @@ def budget_states(
     """Every budget as it stands on ``as_of``, the riskiest first."""
     states = [_state(cube, row, as_of, means or Means()) for row in budgets]
     return sorted(states, key=lambda state: state.risk, reverse=True)
+
+
+def all_states(
+    ledger: Ledger, lake: Lake, settings: Settings, cube: pl.DataFrame, as_of: datetime
+) -> list[BudgetState]:
+    """Every budget that there is, judged with all that the lake and the settings say of it."""
+    known = all_budgets(ledger, settings.budgets)
+    return budget_states(cube, known, as_of, means_of(lake, settings, known, as_of))
 
 
 def row_of(budget: Budget, source: str) -> BudgetRow:

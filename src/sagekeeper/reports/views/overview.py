@@ -18,10 +18,8 @@ import polars as pl
 from sagekeeper.analyzers.forecast import Forecast
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.ledger import Ledger
-from sagekeeper.core.settings import Budget
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.budget_rows import Means
-from sagekeeper.reports.views.budgets import BudgetState, all_budgets, budget_states, forecast_of
+from sagekeeper.reports.views.budgets import BudgetState, forecast_of
 from sagekeeper.reports.views.findings import GRAVITY, FindingLine, finding_lines
 from sagekeeper.reports.views.freshness import (
     Failure,
@@ -101,14 +99,11 @@ class Overview:
         return self.spend.upto is None and not self.sources and not self.findings
 
 
-def overview(
-    cube: pl.DataFrame, ledger: Ledger, budgets: list[Budget], as_of: datetime, means: Means | None = None
-) -> Overview:
+def overview(cube: pl.DataFrame, ledger: Ledger, states: list[BudgetState], as_of: datetime) -> Overview:
     """Put the first page together."""
     currency = main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
     findings, proposals = finding_lines(ledger), proposal_lines(ledger)
-    states = budget_states(cube, all_budgets(ledger, budgets), as_of, means)
     failed, sources = failures(ledger), source_states(ledger, as_of)
     first = month_start(as_of.date())
     month = between(own, first, as_of.date())

@@ -22,10 +22,9 @@ from sagekeeper.core.clock import day_start, month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.runs import watermark
-from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS
+from sagekeeper.core.tables import BILL_VERSIONS, COSTS, DAILY_COSTS, SAGEMAKER
 
 CENT = 0.005
-SAGEMAKER = "Amazon SageMaker"
 KEY = ("account", "service")
 EFFECTIVE = pl.coalesce("effective_cost", "billed_cost")
 REASONS = {

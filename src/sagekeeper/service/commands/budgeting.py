@@ -36,16 +36,13 @@ def add_to(app: typer.Typer) -> None:
 
 def list_budgets(as_json: JsonOption = False) -> None:
     """How much of each budget is gone, and how likely it breaks; the riskiest first."""
-    from sagekeeper.reports.views.budget_rows import means_of
-    from sagekeeper.reports.views.budgets import all_budgets, budget_states
+    from sagekeeper.reports.views.budgets import all_states
     from sagekeeper.reports.views.spend import COST_EXPLORER, load_cube
 
     out = Output(as_json)
     with open_house() as house:
         now = house.clock()
-        known = all_budgets(house.ledger, house.settings.budgets)
-        means = means_of(house.lake, house.settings, known, now)
-        states = budget_states(load_cube(house.lake, COST_EXPLORER, now), known, now, means)
+        states = all_states(house.ledger, house.lake, house.settings, load_cube(house.lake, COST_EXPLORER, now), now)
     columns = ("budget", "of", "period", "limit>", "spent>", "left>", "expected>", "chance to break>", "breaks", "from")
     if states:
         out.table("Budgets, by risk", columns, [_row(state) for state in states])
