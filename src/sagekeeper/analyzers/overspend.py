@@ -8,29 +8,19 @@ lately, or on this day of the last month; days younger than 48 hours are not yet
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
 
 import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
-from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER, severity
-from sagekeeper.analyzers.stakes import stake
-from sagekeeper.core.clock import day_start
+from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER
+from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY, LEARNED_DAYS, finding
 from sagekeeper.core.types import (
-    Completeness,
-    Evidence,
-    Figure,
     Finding,
-    Money,
-    ResourceRef,
-    Series,
-    fingerprint,
 )
 
-JUDGED_DAYS, LEARNED_DAYS, SHOWN_DAYS = 14, 42, 60
 FEWEST_LEARNED, FEWEST_RUNS = 14, 4
 LEAST_LOG_SPREAD = 0.3
 MAD_TO_STD = 1.4826
@@ -39,7 +29,6 @@ SPARSE_BELOW = 0.6
 MOST_UNATTRIBUTED = 0.05
 """Share of a usage family's cost without a resource above which its resources' costs of that day are not compared."""
 FAMILY = ["account", "region", "service", "usage_family", "currency"]
-KEY = ["level", "account", "region", "service", "usage_family", "kind", "name", "currency"]
 
 
 class Settings(AnalyzerSettings):
@@ -68,7 +57,7 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
     if days.is_empty():
         return []
     risen = _smallest(_not_only_named_now(_risen(days, settings), days, settings), settings)
-    return [_finding(facts, row, days) for row in risen.iter_rows(named=True)]
+    return [finding(facts, row, days) for row in risen.iter_rows(named=True)]
 
 
 def _calendar(facts: Facts) -> pl.DataFrame:
@@ -257,104 +246,6 @@ def _smallest(risen: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         )
         kept = pl.concat([kept, sums])
     return kept.sort("per_month", descending=True)
-
-
-def _finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
-    own = days.filter(*(pl.col(name).eq_missing(pl.lit(row[name])) for name in KEY))
-    subject = _subject(row)
-    money = row["currency"]
-    since: date = row["since"]
-    often = "a run" if row["sparse"] else "a day"
-    final = own.filter("final")
-    last: date = final["day"].max()  # type: ignore[assignment]
-    period = f"{since:%-d %b} to {last:%-d %b %Y}"
-    return Finding(
-        fingerprint=fingerprint("overspend", *(str(row[name]) for name in KEY)),
-        kind="overspend",
-        subject=subject,
-        severity=severity(row["per_month"]),
-        title=f"{subject.name} costs {row['actual'] / row['usual']:.1f} times what it used to"
-        if row["usual"]
-        else f"{subject.name} costs more than it used to",
-        explanation=(
-            f"{subject.name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
-            f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on."
-        ),
-        impact_per_month=Money.of(row["per_month"]).amount,
-        currency=money,
-        basis="billed",
-        certainty="measured" if row["named"] or row["level"] > 0 else "derived",
-        first_seen=day_start(since),
-        last_seen=facts.as_of,
-        evidence=Evidence(
-            figures=[
-                Figure(
-                    label=f"Cost {often}",
-                    value=round(row["actual"], 2),
-                    unit=money,
-                    period=period,
-                    basis="billed cost, mean",
-                ),
-                Figure(
-                    label=f"Usual cost {often}",
-                    value=round(row["usual"], 2),
-                    unit=money,
-                    period=f"the {LEARNED_DAYS} days before the last {JUDGED_DAYS}",
-                    basis="median of its runs" if row["sparse"] else "medians of the same weekdays",
-                ),
-                Figure(
-                    label="Too much so far",
-                    value=round(row["excess"], 2),
-                    unit=money,
-                    period=period,
-                    basis="billed cost",
-                ),
-                Figure(
-                    label="Too much a month",
-                    value=round(row["per_month"], 2),
-                    unit=f"{money} per month of 730 hours",
-                    period=period,
-                    basis="final days only",
-                ),
-            ],
-            series=[_series(own, money)],
-        ),
-        completeness=Completeness(found=final.height, expected=JUDGED_DAYS + LEARNED_DAYS),
-        owner=row["owner"],
-        stake=stake(
-            facts.as_of,
-            since,
-            row["excess"],
-            row["per_month"] / DAYS_PER_MONTH,
-            "unknown",
-            f"It costs {row['actual']:,.2f} {money} {often} instead of {row['usual']:,.2f}; why is not known.",
-        ),
-    )
-
-
-def _subject(row: dict[str, Any]) -> ResourceRef:
-    if row["level"] == 0:
-        return ResourceRef(
-            account=row["account"], region=row["region"] or "", kind=row["kind"], name=row["name"], arn=row["arn"] or ""
-        )
-    name = row["service"] if row["level"] == 2 else f"{row['service']}, {row['usage_family']}"
-    kind = "service" if row["level"] == 2 else "usage_family"
-    return ResourceRef(account=row["account"], region="", kind=kind, name=name)
-
-
-def _series(own: pl.DataFrame, money: str) -> Series:
-    shown = own.tail(SHOWN_DAYS).with_columns(
-        at=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-        expected=pl.when("counts").then("usual"),
-        most=pl.when("counts").then("limit"),
-    )
-    return Series(
-        name="Cost a day",
-        unit=money,
-        points=list(shown.select("at", "cost").rows()),
-        expected=list(shown.select("at", "expected").rows()),
-        high=list(shown.select("at", "most").rows()),
-    )
 
 
 ANALYZER = Analyzer(

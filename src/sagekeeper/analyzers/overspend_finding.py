@@ -1,0 +1,128 @@
+"""A rise in words: what costs more, since when, how much too much, and the days to draw it by.
+
+In: a row of what has risen (`overspend`), its judged days. Out: a `Finding`. Amounts are billed cost in the bill's currency.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from sagekeeper.analyzers.facts import Facts
+from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, severity
+from sagekeeper.analyzers.stakes import stake
+from sagekeeper.core.clock import day_start
+from sagekeeper.core.types import (
+    Completeness,
+    Evidence,
+    Figure,
+    Finding,
+    Money,
+    ResourceRef,
+    Series,
+    fingerprint,
+)
+
+JUDGED_DAYS, LEARNED_DAYS, SHOWN_DAYS = 14, 42, 60
+KEY = ["level", "account", "region", "service", "usage_family", "kind", "name", "currency"]
+
+
+def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
+    """The finding of one risen series. ``days``: every judged day of every series."""
+    own = days.filter(*(pl.col(name).eq_missing(pl.lit(row[name])) for name in KEY))
+    subject = _subject(row)
+    money = row["currency"]
+    since: date = row["since"]
+    often = "a run" if row["sparse"] else "a day"
+    final = own.filter("final")
+    last: date = final["day"].max()  # type: ignore[assignment]
+    period = f"{since:%-d %b} to {last:%-d %b %Y}"
+    return Finding(
+        fingerprint=fingerprint("overspend", *(str(row[name]) for name in KEY)),
+        kind="overspend",
+        subject=subject,
+        severity=severity(row["per_month"]),
+        title=f"{subject.name} costs {row['actual'] / row['usual']:.1f} times what it used to"
+        if row["usual"]
+        else f"{subject.name} costs more than it used to",
+        explanation=(
+            f"{subject.name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
+            f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on."
+        ),
+        impact_per_month=Money.of(row["per_month"]).amount,
+        currency=money,
+        basis="billed",
+        certainty="measured" if row["named"] or row["level"] > 0 else "derived",
+        first_seen=day_start(since),
+        last_seen=facts.as_of,
+        evidence=Evidence(
+            figures=[
+                Figure(
+                    label=f"Cost {often}",
+                    value=round(row["actual"], 2),
+                    unit=money,
+                    period=period,
+                    basis="billed cost, mean",
+                ),
+                Figure(
+                    label=f"Usual cost {often}",
+                    value=round(row["usual"], 2),
+                    unit=money,
+                    period=f"the {LEARNED_DAYS} days before the last {JUDGED_DAYS}",
+                    basis="median of its runs" if row["sparse"] else "medians of the same weekdays",
+                ),
+                Figure(
+                    label="Too much so far",
+                    value=round(row["excess"], 2),
+                    unit=money,
+                    period=period,
+                    basis="billed cost",
+                ),
+                Figure(
+                    label="Too much a month",
+                    value=round(row["per_month"], 2),
+                    unit=f"{money} per month of 730 hours",
+                    period=period,
+                    basis="final days only",
+                ),
+            ],
+            series=[_series(own, money)],
+        ),
+        completeness=Completeness(found=final.height, expected=JUDGED_DAYS + LEARNED_DAYS),
+        owner=row["owner"],
+        stake=stake(
+            facts.as_of,
+            since,
+            row["excess"],
+            row["per_month"] / DAYS_PER_MONTH,
+            "unknown",
+            f"It costs {row['actual']:,.2f} {money} {often} instead of {row['usual']:,.2f}; why is not known.",
+        ),
+    )
+
+
+def _subject(row: dict[str, Any]) -> ResourceRef:
+    if row["level"] == 0:
+        return ResourceRef(
+            account=row["account"], region=row["region"] or "", kind=row["kind"], name=row["name"], arn=row["arn"] or ""
+        )
+    name = row["service"] if row["level"] == 2 else f"{row['service']}, {row['usage_family']}"
+    kind = "service" if row["level"] == 2 else "usage_family"
+    return ResourceRef(account=row["account"], region="", kind=kind, name=name)
+
+
+def _series(own: pl.DataFrame, money: str) -> Series:
+    shown = own.tail(SHOWN_DAYS).with_columns(
+        at=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        expected=pl.when("counts").then("usual"),
+        most=pl.when("counts").then("limit"),
+    )
+    return Series(
+        name="Cost a day",
+        unit=money,
+        points=list(shown.select("at", "cost").rows()),
+        expected=list(shown.select("at", "expected").rows()),
+        high=list(shown.select("at", "most").rows()),
+    )
