@@ -69,6 +69,13 @@ def test_lines_that_are_nothing_known_are_counted_and_left_out(tmp_path: Path) -
     assert (read.rows.height, read.poison) == (1, 2)
 
 
+@pytest.mark.parametrize(("data", "coding"), [('{"predictions": [', "JSON"), ("%%%", "BASE64")])
+def test_a_payload_that_cannot_be_read_is_counted_too(tmp_path: Path, data: str, coding: str) -> None:
+    told, true = files(tmp_path, [capture("e1", "1"), capture("e2", data, coding=coding)], [truth("e1", "1")])
+    read = labelled(told, true, NAMES)
+    assert (read.rows["identity"].to_list(), read.poison) == (["e1"], 1)
+
+
 def test_tables_are_joined_by_their_column(tmp_path: Path) -> None:
     told, true = tmp_path / "told.csv", tmp_path / "true.csv"
     told.write_text("id,prediction\n1,2.5\n2,3.5\n")

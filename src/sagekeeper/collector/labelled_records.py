@@ -42,7 +42,7 @@ FROM records
 
 
 class Read(NamedTuple):
-    """``rows``: [identity, record, prediction, score, label]; ``poison``: lines that are none of the known formats."""
+    """``rows``: [identity, record, prediction, score, label]; ``poison``: lines without a record that can be read."""
 
     rows: pl.DataFrame
     poison: int
@@ -145,14 +145,17 @@ def _of_lines(lines: pl.Series) -> tuple[pl.DataFrame, int]:
     )
     columns = [*KEY, "inferred_at", "prediction", "score", "label"]
     empty = [name for name in ("prediction", "score", "label") if rows[name].null_count() == rows.height]
-    return rows.sort("line", "record").select(columns).drop(empty), frame.height - known.height
+    # A line whose payload cannot be read has no record, and is told as one that is no capture at all.
+    return rows.sort("line", "record").select(columns).drop(empty), frame.height - rows["line"].n_unique()
 
 
 def _records(known: pl.DataFrame, payload: str, coding: str) -> pl.DataFrame:
     """[line, record, value, score]: a request may hold many records."""
     given = known.select("line", pl.col(payload).alias("payload"), pl.col(coding).alias("coding")).drop_nulls("payload")
     plain = pl.col("payload").str.decode("base64", strict=False).cast(pl.String, strict=False)
-    given = given.with_columns(payload=pl.when(pl.col("coding") == "BASE64").then(plain).otherwise("payload"))
+    given = given.with_columns(
+        payload=pl.when(pl.col("coding") == "BASE64").then(plain).otherwise("payload")
+    ).drop_nulls("payload")
     csv, other = given.filter(pl.col("coding") != "JSON"), given.filter(pl.col("coding") == "JSON")
     fields = pl.col("payload").str.strip_chars().str.split("\n")
     rows = (

@@ -76,7 +76,10 @@ def quality(
         "Labels that come late may differ from those that came."
     )
     if read.poison:
-        out.say(f"{read.poison} lines are neither captures nor ground truth and were left out.", style="yellow")
+        out.say(
+            f"{read.poison} lines hold no capture and no ground truth that can be read; they were left out.",
+            style="yellow",
+        )
     out.give({"problem": kind, "coverage": whole["coverage"], "unread_lines": read.poison, "rows": found.to_dicts()})
 
 
