@@ -1,0 +1,101 @@
+"""quality and bias on the command line: figures with intervals, what is unknown as a word, what is wrong as a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sagekeeper.service.cli import run
+
+
+def given(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(list(arguments)) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Path:
+    """40 answers, 30 of them right, by two regions; ten without a label."""
+    path = tmp_path / "answers.csv"
+    rows = {
+        "prediction": [1] * 20 + [0] * 20 + [1] * 10,
+        "label": [1] * 15 + [0] * 5 + [0] * 15 + [1] * 5 + [None] * 10,
+        "region": ["north", "south"] * 25,
+    }
+    pl.DataFrame(rows).write_csv(path)
+    return path
+
+
+def test_quality_counts_labelled_answers_only_and_says_how_many_there_are(
+    answers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = given(capsys, "quality", "--predictions", str(answers))
+    assert (told["problem"], told["coverage"]) == ("binary_classification", 0.8)
+    figures = {row["metric"]: row for row in told["rows"] if row["segment"] == ""}
+    assert figures["accuracy"]["value"] == pytest.approx(0.75)
+    assert figures["accuracy"]["low"] < 0.75 < figures["accuracy"]["high"]
+
+
+def test_a_segment_with_too_few_labels_is_unknown_and_says_why(
+    answers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = given(capsys, "quality", "--predictions", str(answers), "--segment", "region")
+    south = next(row for row in told["rows"] if row["segment"] == "region=south" and row["metric"] == "accuracy")
+    assert south["value"] is None and south["why"]
+
+
+def test_scores_alone_are_decided_by_the_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "scores.csv"
+    pl.DataFrame({"score": [0.9] * 20 + [0.4] * 20, "label": [1] * 20 + [1] * 10 + [0] * 10}).write_csv(path)
+
+    def accuracy(threshold: str) -> float:
+        told = given(capsys, "quality", "--predictions", str(path), "--threshold", threshold)
+        return next(row["value"] for row in told["rows"] if row["metric"] == "accuracy")
+
+    assert (accuracy("0.5"), accuracy("0.3")) == (pytest.approx(30 / 40), pytest.approx(30 / 40))
+    assert accuracy("0.95") == pytest.approx(10 / 40)
+
+
+def test_bias_of_a_group_that_gets_half_as_many_is_half_and_its_interval_holds_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "people.csv"
+    pl.DataFrame(
+        {
+            "sex": ["f"] * 100 + ["m"] * 100,
+            "label": [1] * 40 + [0] * 60 + [1] * 80 + [0] * 20,
+            "prediction": [1] * 30 + [0] * 70 + [1] * 60 + [0] * 40,
+        }
+    ).write_csv(path)
+    asked = ("--label", "label", "--facet", "sex", "--facet-value", "f", "--prediction", "prediction")
+    figures = {row["metric"]: row for row in given(capsys, "bias", "--data", str(path), *asked)["rows"]}
+    assert figures["DPL"]["value"] == pytest.approx(0.4)
+    assert figures["DI"]["value"] == pytest.approx(0.5)
+    assert figures["DI"]["low"] < 0.5 < figures["DI"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("quality", "--predictions", "absent.csv"), "absent.csv is not there"),
+        (("bias", "--data", "{answers}", "--label", "x", "--facet", "region", "--facet-value", "north"), "no column x"),
+        (
+            ("bias", "--data", "{answers}", "--label", "label", "--facet", "region", "--facet-value", "west"),
+            "parts the rows",
+        ),
+        (("quality", "--predictions", "{answers}", "--segment", "town"), "no column town"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    answers: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in refused(capsys, *(part.format(answers=answers) for part in arguments))
