@@ -55,6 +55,13 @@ def test_a_budget_in_another_currency_is_unknown_without_a_rate_and_reaches_noth
     )
 
 
+def test_a_scope_that_was_never_on_the_bill_is_asked_about() -> None:
+    billed, misspelt = (state(every_day(100.0, owner="risk"), owner=name) for name in ("risk", "rsik"))
+    assert not any("is it spelt" in note for note in billed.notes)
+    assert (misspelt.spent, misspelt.p_breach) == (0.0, None)
+    assert any("is it spelt" in note for note in misspelt.notes)
+
+
 def test_a_rate_that_is_given_converts_the_bill() -> None:
     dollars, euros = (
         state(every_day(100.0)),

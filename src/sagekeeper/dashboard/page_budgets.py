@@ -95,7 +95,9 @@ def _mark(state: BudgetState) -> str:
         return ":gray[:material/help:]"
     if state.share is not None and state.share >= 1:
         return ":red[:material/cancel:]"
-    if (state.p_breach or 0.0) >= 0.5:
+    if state.p_breach is None:
+        return ":gray[:material/help:]"
+    if state.p_breach >= 0.5:
         return ":orange[:material/warning:]"
     return ":green[:material/check_circle:]"
 

@@ -216,7 +216,12 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
         outlook=outlook,
         p_breach=1.0 if spent is not None and spent >= limit else p_breach,
         why=why,
-        notes=(*scoped.notes, *document.get("notes", []), *_begins_late(cube, period, spent)),
+        notes=(
+            *scoped.notes,
+            *document.get("notes", []),
+            *_begins_late(cube, period, spent),
+            *_never_billed(own, spent),
+        ),
         told=dict(document.get("told", {})),
     )
 
@@ -227,6 +232,13 @@ def _begins_late(cube: pl.DataFrame, period: Period, spent: float | None) -> lis
     if spent is None or not isinstance(oldest, date) or oldest <= period.first:
         return []
     return [f"The bill here begins on {oldest:%-d %B %Y}: what was spent of this period before is not counted."]
+
+
+def _never_billed(own: pl.DataFrame, spent: float | None) -> list[str]:
+    """A name that is spelt otherwise on the bill looks like one that costs nothing."""
+    if spent is None or not own.is_empty():
+        return []
+    return ["Nothing on the bill was ever of this scope: is it spelt as it is there?"]
 
 
 def _not_now(document: dict[str, Any], today: date) -> str:
