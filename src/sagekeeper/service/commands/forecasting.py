@@ -1,0 +1,130 @@
+"""Where spend will be: forecast, of any file or of the bill, and how good such forecasts were."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import polars as pl
+import typer
+
+from sagekeeper.analyzers.forecast_backtest import backtest as run_backtest
+from sagekeeper.analyzers.forecast_backtest import scores
+from sagekeeper.analyzers.forecasting import ForecastSettings, month_end
+from sagekeeper.core.errors import BadInput
+from sagekeeper.service.console import JsonOption, Output
+from sagekeeper.service.house import open_house
+from sagekeeper.service.spend_file import read_spend, write_spend
+
+COLUMNS = ("series_id", "origin", "low80", "median", "high80", "low95", "high95")
+"""Of the file that is written: what a scorer reads."""
+FIGURES = {
+    "wape": "WAPE",
+    "crps": "CRPS",
+    "coverage80": "80 % range held",
+    "coverage95": "95 % range held",
+    "brier": "Brier of breach",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put this command on the command line."""
+    app.command()(forecast)
+
+
+def forecast(
+    given: Annotated[
+        Path | None, typer.Option("--in", help="parquet or csv: series_id, ts, cost; none: the bill", metavar="FILE")
+    ] = None,
+    written: Annotated[
+        Path | None, typer.Option("--out", help="parquet or csv to write: a row per series and origin", metavar="FILE")
+    ] = None,
+    horizon: Annotated[str, typer.Option(help="month-end, or so many days: 90")] = "month-end",
+    origin: Annotated[
+        list[datetime] | None,
+        typer.Option(formats=["%Y-%m-%d"], help="last day that is looked at; may be repeated; default: the last one"),
+    ] = None,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="forecast from past days and say how good it was")
+    ] = False,
+    dataset: Annotated[str, typer.Option(help="which bill, without --in")] = "cost-explorer",
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast where each series of spend ends, with ranges that hold; or test on the past how well that goes."""
+    out = Output(as_json)
+    settings = ForecastSettings(horizon=_horizon(horizon))
+    origins = [moment.date() for moment in origin] if origin else None
+    if not backtest and written is None:
+        raise BadInput("Say where to write with --out FILE, or test on the past with --backtest.")
+    costs = read_spend(given) if given is not None else _bill(dataset)
+    source = str(given) if given is not None else f"the bill {dataset}, without tax"
+    if backtest:
+        _tell_backtest(out, costs, settings, origins, source)
+    if written is not None:
+        rows = month_end(costs, origins, settings).select(COLUMNS)
+        write_spend(rows, written)
+        ahead = "to the end of its month" if horizon == "month-end" else f"{settings.horizon} days ahead"
+        out.say(f"{rows['series_id'].n_unique():,} series of {source}, {ahead}: {rows.height:,} rows in {written}.")
+        if not backtest:
+            out.give({"file": written, "horizon": settings.horizon, "rows": rows.height})
+
+
+def _tell_backtest(
+    out: Output, costs: pl.DataFrame, settings: ForecastSettings, origins: list[date] | None, source: str
+) -> None:
+    cases = run_backtest(costs, settings, origins)
+    whole = scores(cases)
+    per_origin = {day: scores(part) for (day,), part in cases.group_by("origin", maintain_order=True)}
+    lines = [*((f"{day}", found) for day, found in per_origin.items()), ("all", whole)]
+    out.table(
+        f"{cases['series_id'].n_unique():,} series of {source}, forecast from {len(per_origin)} past days",
+        ("from", "series>", *(f"{title}>" for title in FIGURES.values())),
+        [(name, f"{found['cases']:,}", *(_figure(found[key]) for key in FIGURES)) for name, found in lines],
+    )
+    out.say(
+        "WAPE and CRPS: shares of what was spent in the end, smaller is better. A range of 80 % should hold 0.80 of the "
+        "time. Brier: 0 is certain and right, 0.25 is a coin."
+    )
+    out.give(
+        {
+            "source": source,
+            "horizon": settings.horizon,
+            **whole,
+            "origins": [{"origin": day} | found for day, found in per_origin.items()],
+        }
+    )
+
+
+def _bill(dataset: str) -> pl.DataFrame:
+    """Billed cost per account, region, service, use and resource; tax is charged when a month closes and is left out."""
+    from sagekeeper.core.tables import DAILY_COSTS
+
+    leaf = ("account", "region", "service", "usage_family", "resource_kind", "resource_name")
+    with open_house() as house:
+        today = house.clock().date()
+        there = (
+            house.lake.scan(DAILY_COSTS)
+            .filter((pl.col("dataset") == dataset) & (pl.col("day") < today) & (pl.col("charge_category") != "Tax"))
+            .group_by("currency", *leaf, ts="day")
+            .agg(cost=pl.col("billed_cost").sum())
+            .collect()
+        )
+    if there.is_empty():
+        raise BadInput(f"The bill {dataset} is empty. Next: sagekeeper collect, or --in FILE.")
+    currency = there.group_by("currency").len().sort("len")["currency"][-1]
+    name = pl.concat_str([pl.col(part).fill_null("unattributed") for part in leaf], separator=" / ")
+    return there.filter(pl.col("currency") == currency).select(series_id=name, ts="ts", cost="cost")
+
+
+def _horizon(text: str) -> Literal["month-end"] | int:
+    if text == "month-end":
+        return "month-end"
+    number = text.removesuffix("d")
+    if not number.isdigit() or not 1 <= int(number) <= 366:
+        raise BadInput(f"--horizon {text}: it is month-end, or a number of days from 1 to 366.")
+    return int(number)
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
