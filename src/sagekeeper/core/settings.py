@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -214,6 +214,25 @@ class Rollup(BaseModel):
     )
 
 
+class Anomalies(BaseModel):
+    """Which unusual costs are told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    surprise: float = Field(
+        4.5, ge=1, le=30, description="-log10 of the chance below which a day is told, at ten times the least money"
+    )
+    least_money: float = Field(
+        5.0, gt=0, description="excess, in the currency of the costs, below which nothing is told"
+    )
+    accept_after_days: int = Field(
+        5, ge=1, le=90, description="elevated days after which a new level is known and learned, and only more is news"
+    )
+    provisional_days: int = Field(
+        2, ge=0, le=10, description="last days of the costs, which AWS still restates: a flag on them may be withdrawn"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -233,6 +252,7 @@ class Settings(BaseSettings):
     aws: Aws = Aws()
     collect: Collect = Collect()
     rollup: Rollup = Rollup()
+    anomalies: Anomalies = Anomalies()
     budgets: list[Budget] = []
     currency_rates: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(
         {},

@@ -18,6 +18,7 @@ from sagekeeper.service.commands import (
     budgeting,
     changes,
     costing,
+    detecting,
     estimating,
     exporting,
     forecasting,
@@ -43,6 +44,7 @@ app = typer.Typer(
 for room in (
     books,
     costing,
+    detecting,
     estimating,
     pricing,
     exporting,
@@ -52,6 +54,7 @@ for room in (
     forecasting,
     guarding,
     judging,
+    detecting,
     changes,
     telling,
     running,

@@ -1,0 +1,49 @@
+"""How surprising an excess is: the chance of one as high, from the tail that the series itself has shown.
+
+In: excesses in usual errors, one day after the other. Out: natural logarithms of that chance. Peaks over a threshold: how often
+a series exceeds 1.5 usual errors, and by how much on average, decide what the next one means; few observations are held
+together by the normal law's own numbers, and a little heaviness is kept always (Coles, An Introduction to Statistical Modeling
+of Extreme Values, ch. 4).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sagekeeper.analyzers.anomaly_grid import Array
+
+THRESHOLD = 1.5
+NORMAL_SHARE, NORMAL_MEAN = 0.067, 0.44
+"""The normal law beyond 1.5: its share, and its mean excess."""
+SHARE_PRIOR, MEAN_PRIOR = 20.0, 8.0
+"""Worth of the normal law's numbers, in observations."""
+HEAVINESS = 0.05
+FORGET = 0.998
+LARGEST = 6.0
+"""An excess counts for the tail with no more than this many usual errors: one incident must not hide the next."""
+
+
+class Tail:
+    """What each series has shown beyond the threshold so far."""
+
+    def __init__(self, series: int) -> None:
+        self.days = np.zeros(series, np.float32)
+        self.peaks = np.zeros(series, np.float32)
+        self.beyond = np.zeros(series, np.float32)
+
+    def log_chance(self, excess: Array) -> Array:
+        """Of an excess (in usual errors) at least as large."""
+        share = np.log((self.peaks + NORMAL_SHARE * SHARE_PRIOR) / (self.days + SHARE_PRIOR))
+        mean = (self.beyond + NORMAL_MEAN * MEAN_PRIOR) / (self.peaks + MEAN_PRIOR)
+        far = share - np.log1p(HEAVINESS * np.maximum(excess - THRESHOLD, 0) / mean) / HEAVINESS
+        near = share * np.clip(excess / THRESHOLD, 0, 1)
+        return np.where(excess > THRESHOLD, far, near).astype(np.float32)
+
+    def learn(self, excess: Array, learned: Array) -> None:
+        """Remember the day's excess of the ``learned`` series."""
+        peak = learned & (excess > THRESHOLD)
+        size = np.where(peak, np.clip(excess - THRESHOLD, 0, LARGEST), 0)
+        keep = np.where(learned, FORGET, 1).astype(np.float32)
+        self.days = self.days * keep + learned
+        self.peaks = self.peaks * keep + peak
+        self.beyond = self.beyond * keep + size
