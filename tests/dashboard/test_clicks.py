@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from sagekeeper.core.ledger import Ledger, open_ledger
+from sagekeeper.core.ledger.incident_models import IncidentEventRow
 from sagekeeper.core.ledger.models import ActionRow, AuditRow, RecommendationRow
 from sagekeeper.core.types import fingerprint
 
@@ -123,7 +124,7 @@ def test_worker_finishing_is_seen_without_touching_the_page(serve, tab, ledger, 
 
 def test_no_page_cuts_a_figure_or_scrolls_sideways(serve, tab) -> None:
     address = serve()
-    for name in ("overview", "costs", "models", "recommendations", "activity"):
+    for name in ("overview", "costs", "incidents", "models", "recommendations", "activity"):
         page = tab(f"{address}/{'' if name == 'overview' else name}")
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
@@ -137,7 +138,7 @@ def test_no_page_cuts_a_figure_or_scrolls_sideways(serve, tab) -> None:
 def test_hostile_names_are_shown_letter_by_letter(serve, tab, sample) -> None:
     address = serve()
     subject = fingerprint("idle_endpoint", sample.endpoint("toxicity-filter").arn)
-    for name in ("", "costs", "models", f"recommendations?rec={subject}", "activity"):
+    for name in ("", "costs", "incidents", "models", f"recommendations?rec={subject}", "activity"):
         page = tab(f"{address}/{name}")
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
         assert page.locator("a[href*=evil], img[src=x], strong:text-is('bold')").count() == 0, name
@@ -146,3 +147,43 @@ def test_hostile_names_are_shown_letter_by_letter(serve, tab, sample) -> None:
             shown = "".join(page.get_by_test_id("stMain").inner_text().split("\u2060"))
             assert "toxicity-filter <script>alert(1)</script> $x$ :red[x]" in shown
             assert sample.HOSTILE_OWNER in shown
+
+
+def test_an_incident_is_snoozed_once_however_often_it_is_clicked_reopened_and_expected_with_a_reason(
+    serve, tab, ledger, sample
+) -> None:
+    risen = sample.incidents()[0].fingerprint
+    page = tab(f"{serve()}/incidents")
+    row = page.locator(f".st-key-incident-{risen}")
+    row.get_by_role("button", name="Snooze …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Until the beginning of", timeout=20_000)
+    dialog.get_by_label("Why, or who is on it").fill("after the sale")
+    dialog.get_by_role("button", name="Snooze", exact=True).dblclick()
+    expect(row).to_have_count(0, timeout=20_000)
+    with ledger.reading() as session:
+        events = select(IncidentEventRow.event, IncidentEventRow.by, IncidentEventRow.detail)
+        assert [tuple(item) for item in session.execute(events.where(IncidentEventRow.fingerprint == risen))][1:] == [
+            ("snoozed", "tester", "until 2026-11-27 00:00 UTC; after the sale")
+        ]
+    page = tab(page.url.split("?")[0] + f"?incident={risen}")
+    row = page.locator(f".st-key-incident-{risen}")
+    expect(row).to_contain_text("Snoozed by tester on 20 Nov until 27 Nov 2026 00:00 UTC: after the sale")
+    row.get_by_role("button", name="Reopen …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Reopen", exact=True).click()
+    expect(row.get_by_role("button", name="Acknowledge …")).to_be_visible(timeout=20_000)
+    row.get_by_role("button", name="Expected …").click()
+    dialog.get_by_role("button", name="Expected", exact=True).click()
+    expect(dialog).to_contain_text("Say why it is expected", timeout=20_000)
+    dialog.get_by_label("Why (others will read it next month)").fill("the new ranking needs it")
+    dialog.get_by_label("Your name").fill("carl")
+    dialog.get_by_role("button", name="Expected", exact=True).click()
+    expect(row).to_contain_text("Expected by carl on 20 Nov: the new ranking needs it", timeout=20_000)
+    with ledger.reading() as session:
+        audited = session.execute(select(AuditRow.actor, AuditRow.event).order_by(AuditRow.id.desc()).limit(3))
+        assert [tuple(item) for item in audited] == [
+            ("carl", "incident expected"),
+            ("tester", "incident open"),
+            ("tester", "incident snoozed"),
+        ]

@@ -237,7 +237,7 @@ def test_activity_shows_promise_proof_and_an_undo_for_what_is_applied(page) -> N
 
 
 def test_hostile_names_are_never_markup_on_any_page(page) -> None:
-    for name in ("overview", "costs", "reconciliation", "models", "recommendations", "activity"):
+    for name in ("overview", "costs", "incidents", "reconciliation", "models", "recommendations", "activity"):
         test = page(name)
         for item in [*test.markdown, *test.caption, *test.error]:
             assert not getattr(item.proto, "allow_html", False), item.value
@@ -249,6 +249,7 @@ def test_hostile_names_are_never_markup_on_any_page(page) -> None:
     [
         *((name, "No data yet") for name in ("overview", "costs", "reconciliation", "models")),
         ("recommendations", "Nothing to propose"),
+        ("incidents", "No incident so far"),
     ],
 )
 def test_empty_house_says_what_to_run(page, surroundings, tmp_path, monkeypatch, name, said) -> None:
@@ -351,3 +352,34 @@ def test_budgets_are_listed_by_risk_with_their_chance_and_an_empty_house_is_told
     st.cache_data.clear()
     st.cache_resource.clear()
     assert any("sagekeeper budget add" in str(item.value) for item in page("budgets").code)
+
+
+def test_incidents_say_what_whose_since_when_how_much_and_why_the_most_pressing_first(page) -> None:
+    test = page("incidents")
+    assert not test.exception
+    said = words(test).replace("\\", "")
+    assert "2 open, 1 acknowledged" in said
+    assert "Resized: search-ranking-prod went from 2 to 4 x ml.m5.xlarge on 11 Nov" in said
+    assert (
+        "owner search · endpoint search-ranking-prod · ml-platform (123456789012) us-east-1 · since 11 Nov 2026" in said
+    )
+    # 9 days at 86.58 so far; the 11 days of November to come at the same level
+    assert "Too much so far $779.22 $86.58 a day" in said
+    assert "Of November, by its end $1,732 billed cost, derived" in said
+    assert "Acknowledged by anna on 20 Nov: I ask the growth team" in said
+    assert said.index("search-ranking-prod costs") < said.index("churn-old-experiment had no request")
+    assert "ocr-tune-7" not in said and "a load test" not in said
+
+
+def test_incidents_are_filtered_by_state_and_owner(page) -> None:
+    test = page("incidents")
+    choice(test, "State").set_value(["resolved", "expected"])
+    said = words(test.run())
+    assert "ocr\\-tune\\-7 ran for 31 h" in said and "Expected by ben on 20 Nov: load test before the sale" in said
+    assert "search" not in said
+    choice(test, "State").set_value([])
+    test.selectbox(key="incident-owner").set_value("growth")
+    test = test.run()
+    assert [item.value for item in test.metric if item.label == "Too much so far"] == ["$642.96"]
+    test.text_input(key="incident-search").set_value("no such thing")
+    assert "No incident matches" in words(test.run())

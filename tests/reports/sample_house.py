@@ -22,6 +22,7 @@ from sagekeeper.core.clock import day_start, month_start, next_month
 from sagekeeper.core.lake import Lake, Scope, days_between
 from sagekeeper.core.ledger import Ledger, open_ledger
 from sagekeeper.core.ledger.findings import decide, record_findings, record_recommendations
+from sagekeeper.core.ledger.incidents import decide_incident, record_incidents
 from sagekeeper.core.ledger.models import ActionRow, IngestedFileRow, MeasurementRow, StepRow
 from sagekeeper.core.ledger.queue import request_action
 from sagekeeper.core.ledger.runs import add_api_use, finish_source_run, start_source_run
@@ -49,6 +50,7 @@ from sagekeeper.core.types import (
     ResourceRef,
     Saving,
     Series,
+    Stake,
     Step,
     UpdateEndpoint,
     VariantTarget,
@@ -83,6 +85,7 @@ def build(folder: Path) -> tuple[Lake, Ledger]:
     fill_inside(lake)
     fill_profiles(lake)
     fill_ledger(ledger)
+    fill_incidents(ledger)
     ingest_small_file(lake, ledger)
     return lake, ledger
 
@@ -418,6 +421,58 @@ def finding(
         unknowns=unknowns or [],
         owner=owner,
     )
+
+
+def incidents() -> list[Finding]:
+    """Money that should not be spent in this house: two of its findings that are open, and three that are not."""
+    risen, idle, _, hostile = findings()
+    gone = finding("runaway_job", "ocr-invoices", "high", "ocr-tune-7 ran for 31 h", "Its family takes 2 h.")
+    meant = finding(
+        "overspend", "chatbot-intent", "medium", "chatbot-intent costs 1.4 times what it used to", "A load test."
+    )
+    rest = finding("overspend", "fraud-scoring-prod", "low", "fraud-scoring-prod costs a little more", "Since Monday.")
+    return [
+        _at_stake(
+            risen,
+            "resized",
+            "search-ranking-prod went from 2 to 4 x ml.m5.xlarge on 11 Nov",
+            86.58,
+            11,
+        ),
+        _at_stake(idle, "idle", "churn-old-experiment has not received a single request in 21 days", 33.84, 1),
+        _at_stake(hostile, "idle", "[click](http://evil.example) **bold** <img src=x> asks nobody :smile:", 18.05, 3),
+        _at_stake(gone, "ran_long", "it ran 29 h longer than its family", 12.5, 15, over=True),
+        _at_stake(meant, "more_use", "a load test", 11.2, 17),
+        _at_stake(rest, "unknown", "why is not known", 4.0, 16),
+    ]
+
+
+def _at_stake(found: Finding, cause: str, because: str, per_day: float, since: int, over: bool = False) -> Finding:
+    began, amount = datetime(2026, 11, since, tzinfo=UTC), Decimal(str(per_day))
+    days, to_come = (AS_OF - began).days, 0 if over else 11
+    stake = Stake(
+        cause=cause,
+        because=because,
+        since=began,
+        excess=amount * days,
+        per_day=amount,
+        month_excess=amount * (days + to_come),
+    )
+    return found.model_copy(update={"stake": stake})
+
+
+def fill_incidents(ledger: Ledger) -> None:
+    """Two are open, one acknowledged, one snoozed, one expected, one resolved."""
+    found = incidents()
+    _, idle, _, gone, meant, rest = (item.fingerprint for item in found)
+    kinds = ["overspend", "idle_endpoint", "runaway_job"]
+    with ledger.session() as session:
+        record_incidents(session, kinds, found, AS_OF - timedelta(hours=1))
+        record_incidents(session, kinds, [item for item in found if item.fingerprint != gone], AS_OF)
+        decide_incident(session, idle, "acknowledged", "anna", AS_OF, reason="I ask the growth team")
+        decide_incident(session, meant, "expected", "ben", AS_OF, reason="load test before the sale")
+        week = AS_OF + timedelta(days=7)
+        decide_incident(session, rest, "snoozed", "ben", AS_OF, until=week)
 
 
 def recommendations() -> list[Recommendation]:

@@ -53,7 +53,7 @@ def trouble() -> None:
         st.warning(say.in_markdown(now.trouble), icon=":material/schedule:")
     failed = look.failures()
     for item in failed[:2]:
-        where = "" if item.account == "*" else f" in {_account(item.account)} {item.region}"
+        where = "" if item.account == "*" else f" in {account_name(item.account)} {item.region}"
         st.error(
             f"**{say.in_markdown(item.source)}**{say.in_markdown(where)} failed "
             f"{say.ago(item.at, now.as_of)}: {say.in_markdown(shortened(item.message))}",
@@ -207,7 +207,8 @@ def shortened(text: str, most: int = 260) -> str:
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0].rstrip() + " …"
 
 
-def _account(account: str) -> str:
+def account_name(account: str) -> str:
+    """The account with its name, where the settings give it one."""
     names = {item.id: item.name for item in opened().settings.aws.accounts if item.name}
     return f"{names[account]} ({account})" if account in names else account
 

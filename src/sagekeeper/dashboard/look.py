@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from sagekeeper.core.ledger.incident_models import IncidentEventRow
 from sagekeeper.core.ledger.models import AuditRow
 from sagekeeper.core.tables import (
     BILL_VERSIONS,
@@ -31,6 +32,7 @@ from sagekeeper.reports.views import (
     estimates,
     findings,
     freshness,
+    incidents,
     inside,
     models,
     overview,
@@ -273,6 +275,18 @@ def _violations(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
 def finding(fingerprint: str) -> Finding | None:
     """`findings.finding`."""
     return findings.finding(opened().ledger, fingerprint)
+
+
+@remembered(ledger=True, spinner="Reading the incidents …")
+def incident_lines() -> list[incidents.IncidentLine]:
+    """`incidents.incident_lines`, those that are quiet too."""
+    return incidents.incident_lines(opened().ledger)
+
+
+@remembered(ledger=True)
+def incident_history(fingerprint: str) -> list[IncidentEventRow]:
+    """`incidents.incident_history`."""
+    return incidents.incident_history(opened().ledger, fingerprint)
 
 
 @remembered(ledger=True)

@@ -20,16 +20,18 @@ from sagekeeper.reports.views.overview import Overview, Todo, Where
 _LINKS = {
     "costs": "Open costs",
     "budgets": "Open budgets",
+    "incidents": "Open the incident",
     "models": "Open the model",
     "recommendations": "Look and decide",
     "activity": "Open activity",
 }
-_QUERY = {"models": "endpoint", "recommendations": "rec", "activity": "action"}
+_QUERY = {"incidents": "incident", "models": "endpoint", "recommendations": "rec", "activity": "action"}
 _WHERE: dict[str, Where] = {
     "idle_endpoint": "recommendations",
     "feature_drift": "models",
     "monitor_violation": "models",
-    "overspend": "costs",
+    "overspend": "incidents",
+    "runaway_job": "incidents",
     "unattributed_cost": "costs",
 }
 """Where something can be done about a kind of finding. A proposal about an idle endpoint has the finding's fingerprint."""

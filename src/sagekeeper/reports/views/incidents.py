@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import polars as pl
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -88,6 +89,35 @@ def incident_lines(ledger: Ledger, states: Sequence[str] | None = None) -> list[
     with ledger.reading() as session:
         lines = [IncidentLine(*row) for row in session.execute(wanted)]
     return sorted(lines, key=lambda line: (ORDER.get(line.state, 9), -line.per_day, line.title))
+
+
+def as_table(lines: Sequence[IncidentLine]) -> pl.DataFrame:
+    """The lines as they are exported: a row each, amounts as numbers with their currency and basis beside them."""
+    return pl.DataFrame(
+        {
+            "Incident": [line.fingerprint for line in lines],
+            "State": [line.state for line in lines],
+            "Severity": [line.severity for line in lines],
+            "What": [line.title for line in lines],
+            "Cause": [line.cause_in_words for line in lines],
+            "Because": [line.because for line in lines],
+            "Account": [line.account for line in lines],
+            "Region": [line.region for line in lines],
+            "Owner": [line.owner for line in lines],
+            "Since": [line.since.date() for line in lines],
+            "Too much so far": [float(line.excess) for line in lines],
+            "A day": [float(line.per_day) for line in lines],
+            "Of the month by its end": [
+                None if line.month_excess is None else float(line.month_excess) for line in lines
+            ],
+            "Currency": [line.currency for line in lines],
+            "Cost": [line.basis for line in lines],
+            "Certainty": [line.certainty for line in lines],
+            "Said by": [line.decided_by for line in lines],
+            "Why": [line.reason for line in lines],
+        },
+        strict=False,
+    )
 
 
 def incident_history(ledger: Ledger, fingerprint: str) -> list[IncidentEventRow]:

@@ -37,7 +37,7 @@ from sagekeeper.reports.views.spend import TAX, between, main_currency, per_day,
 MOST_TODO = 4
 MODEL_KINDS = ("feature_drift", "monitor_violation")
 
-Where = Literal["costs", "budgets", "models", "recommendations", "activity"]
+Where = Literal["costs", "budgets", "incidents", "models", "recommendations", "activity"]
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,8 @@ def _wasted_money(findings: list[FindingLine]) -> list[Todo]:
         Todo(
             item.title,
             f"About {say.big_money(item.impact_per_month, item.currency)} a month more than expected.",
-            "costs",
+            "incidents",
+            item.fingerprint,
             urgent=item.severity == "critical",
         )
         for item in rises[:1]
