@@ -187,8 +187,11 @@ def test_recent_hosting_names_its_endpoint_and_older_does_not(first: First) -> N
     assert named["ResourceId"].str.contains("endpoint/fraud-scoring-prod").any()
 
 
-COMPUTED = ("daily_costs", "bill_versions", "unit_costs", "estimates", "run_rates", "model_requests")
-"""Tables that no source writes, the last because this account has no multi-model endpoint."""
+COMPUTED = (
+    *("daily_costs", "bill_versions", "unit_costs", "estimates", "run_rates", "model_requests"),
+    *("model_quality", "bias", "attributions", "monitor_metrics"),
+)
+"""Tables that no source writes, or that no source has rows for: no multi-model endpoint, only data quality is monitored."""
 
 
 def test_a_second_run_for_the_same_moment_changes_no_table(first: First) -> None:

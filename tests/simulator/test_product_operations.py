@@ -382,6 +382,7 @@ CHECKS: dict[tuple[str, str], Checks] = {
     ("sagemaker", "ListNotebookInstances"): listed(),
     ("sagemaker", "ListProcessingJobs"): listed(),
     ("sagemaker", "ListMonitoringSchedules"): listed(),
+    ("sagemaker", "ListMonitoringExecutions"): listed(),
     ("sagemaker", "ListTags"): Checks(
         {"ResourceArn": f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{ENDPOINT}"},
         [({}, "ValidationException"), ({"ResourceArn": "not an arn"}, "ValidationException")],

@@ -1,161 +1,144 @@
-"""What Model Monitor found: its violations by feature and run, and the baselines that it compares with.
+"""What Model Monitor and Clarify found: every run of every monitoring schedule, and the baselines that they compare with.
 
-In: the monitoring schedules' reports and baselines in S3 (monitoring-facts 2.7). Out: `monitor_violations` rows, and
-`feature_profiles` rows with the role baseline, one per feature and production variant of the endpoint. A report is
-found by its path, in both spellings of its name; one that cannot be read is named and left out. Model Monitor takes no
-new customers since 30 July 2026: where there is no schedule there is nothing to read, and that is no failure.
+In: the monitoring schedules of the inventory, their executions, and the documents in S3 (monitoring-facts 2.7). Out: rows of
+`monitor_runs` (how it ended, why it failed, the job that did it), `monitor_violations`, `monitor_statistics`, `model_quality`,
+`bias`, `attributions`, `monitor_constraints`, and baselines as `feature_profiles`. A file that cannot be read is recorded with
+its run and told; the rest of the run counts. Model Monitor takes no new customers since 30 July 2026: where there is no
+schedule there is nothing to read, and that is no failure.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from sagekeeper.collector.monitor_json import parsed, unknown_keys
-from sagekeeper.collector.monitor_schedules import Schedule, baseline, schedules
-from sagekeeper.collector.monitor_shapes import SHAPES
-from sagekeeper.collector.monitor_statistics import profiles
-from sagekeeper.collector.monitor_violations import Violation, violations
-from sagekeeper.collector.objects import Stored, listed, split_uri
-from sagekeeper.collector.observed import observed
+from sagekeeper.collector.monitor_baselines import allowed, keep_constraints, keep_profiles
+from sagekeeper.collector.monitor_executions import Execution, executions
+from sagekeeper.collector.monitor_reports import Report, reports
+from sagekeeper.collector.monitor_rows import TABLES_OF_A_RUN, Rows, rows_of
+from sagekeeper.collector.monitor_schedules import Schedule, schedules
 from sagekeeper.collector.source import Source, Task, aws_errors
-from sagekeeper.core.errors import BadInput
 from sagekeeper.core.lake import Scope, days_between
-from sagekeeper.core.tables import FEATURE_PROFILES, MONITOR_VIOLATIONS
+from sagekeeper.core.tables import MONITOR_RUNS, Table
 
-REPORT = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/(\d\d)/constraints?_violations\.json$")
 READ_AGAIN = timedelta(days=1)
 """A run may write its report hours after the hour in its path."""
-_TIMES = ("window_start", "window_end", "day", "sketch", "observed_at")
 
 
 def collect(task: Task) -> int:
-    """Read the reports of days that are new, and baselines that have changed."""
+    """Read the runs of days that are new, and baselines that have changed."""
     upto = task.read_upto()
     back = task.as_of - timedelta(days=task.settings.collect.metric_days) if upto is None else upto - READ_AGAIN
-    first, last = back.date(), task.as_of.date()
+    back = back.replace(hour=0, minute=0, second=0, microsecond=0)  # rows are replaced by whole days
     with aws_errors(f"Model Monitor in {task.account.id} {task.region}"):
         found = schedules(task)
-        rows = [row for schedule in found for row in _violations(task, schedule, back)]
-        baselines = sum(_keep_baseline(task, schedule) for schedule in found)
-    frame = pl.DataFrame(rows, schema=MONITOR_VIOLATIONS.columns)
-    scope = {"account": task.account.id, "region": task.region}
-    task.replace(MONITOR_VIOLATIONS, frame, Scope(scope, "day", first, last))
+        ran = executions(task, back) if found else {}
+        known = [(schedule, allowed(task, schedule)) for schedule in found]
+        rows: Rows = {table.name: [] for table in (MONITOR_RUNS, *TABLES_OF_A_RUN)}
+        for schedule, rules in known:
+            for name, made in _runs(task, schedule, ran.get(schedule.name, []), rules.document if rules else {}, back):
+                rows[name].extend(made)
+        count = sum(keep_profiles(task, schedule) for schedule in found)
+        count += keep_constraints(task, [(schedule, rules) for schedule, rules in known if rules is not None])
+    asked = [schedule.name for schedule in found]
+    for table in (MONITOR_RUNS, *TABLES_OF_A_RUN):
+        count += _keep(task, table, rows[table.name], asked, back)
     task.has_read_upto(task.as_of)
-    return frame.height + baselines
+    return count
 
 
-def _violations(task: Task, schedule: Schedule, back: datetime) -> Iterator[dict[str, Any]]:
-    if schedule.reports_uri is None:
-        return
-    bucket, prefix = split_uri(schedule.reports_uri)
-    folder = "/".join(part for part in (prefix, schedule.endpoint, schedule.name) if part)
-    client = task.client("s3")
-    for day in days_between(back.date(), task.as_of.date()):
-        for stored in listed(client, bucket, f"{folder}/{day:%Y/%m/%d}/"):
-            where = REPORT.search(stored.key)
-            if where is None:
-                continue
-            uri = f"s3://{bucket}/{stored.key}"
-            found = _report(task, client, stored, uri)
-            at = datetime(*(int(part) for part in where.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-            for item in found:
-                yield {
-                    "monitor": schedule.kind,
-                    "feature": item.subject,
-                    "check": item.check,
-                    "description": item.description,
-                    "observed": item.observed,
-                    "required": item.required,
-                    "account": task.account.id,
-                    "region": task.region,
-                    "endpoint": schedule.endpoint or "",
-                    "schedule": schedule.name,
-                    "execution_time": at,
-                    "day": at.date(),
-                    "report_uri": uri,
-                    "observed_at": task.as_of,
-                }
+def _runs(
+    task: Task, schedule: Schedule, ran: list[Execution], baseline: dict[str, Any], back: datetime
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Rows by table of all runs of one schedule. A report without an execution that AWS still lists is a run as well."""
+    refused: list[str] = []
+    days = days_between(back.date(), task.as_of.date())
+    named = [run.job.folder.rstrip("/") for run in ran if run.job and run.job.folder]
+    by_hour = {report.at: report for report in reports(task.client("s3"), schedule, days, named, refused)}
+    for sentence in refused:
+        task.note(sentence)
+    made: list[tuple[str, list[dict[str, Any]]]] = []
+    pairs: list[tuple[Execution | None, Report | None]] = [(run, by_hour.get(run.hour)) for run in ran]
+    told = {run.hour for run in ran}
+    pairs += [(None, report) for at, report in by_hour.items() if at not in told and back.date() <= at.date()]
+    read: set[datetime] = set()
+    for run, report in pairs:
+        at = run.hour if run else report.at  # type: ignore[union-attr]
+        place = {
+            "account": task.account.id,
+            "region": task.region,
+            "endpoint": schedule.endpoint or "",
+            "schedule": schedule.name,
+            "execution_time": at,
+            "day": at.date(),
+            "observed_at": task.as_of,
+        }
+        rows = rows_of(report, schedule.kind, baseline, place) if report else {}
+        if report is not None and report.at not in read:
+            made.extend(rows.items())
+            read.add(report.at)
+            for sentence in report.unread:
+                task.note(f"Report {report.uri}: {sentence}")
+        made.append((MONITOR_RUNS.name, [_run(schedule, place, run, report, rows)]))
+    return made
 
 
-def _report(task: Task, client: Any, stored: Stored, uri: str) -> list[Violation]:
-    """What the report says. One that cannot be read, and a key that nobody here reads, are told."""
-    try:
-        report = parsed(client.get_object(Bucket=stored.bucket, Key=stored.key)["Body"].read(), uri)
-        found = violations(report.value)
-    except BadInput as error:
-        task.note(f"{error} It is left out.")
-        return []
-    except ValueError as error:
-        task.note(f"Report {uri} cannot be read ({error}) and is left out.")
-        return []
-    for note in report.notes:
-        task.note(note)
-    unknown = unknown_keys(report.value, SHAPES["violations"])
-    if unknown:
-        task.note(f"Report {uri} has keys that are not read: {', '.join(unknown[:5])}.")
-    return found
+def _run(
+    schedule: Schedule, place: dict[str, Any], run: Execution | None, report: Report | None, rows: Rows
+) -> dict[str, Any]:
+    job = run.job if run else None
+    documents = report.documents if report else {}
+    dataset = (documents.get("statistics") or documents.get("model_quality_statistics") or {}).get("dataset")
+    count = dataset.get("item_count") if isinstance(dataset, dict) else None
+    has_violations = "violations" in documents
+    return place | {
+        "scheduled_at": run.scheduled_at if run else place["execution_time"],
+        "monitor": schedule.kind,
+        "input": schedule.input,
+        "status": run.status if run else None,
+        "failure_reason": run.failure_reason if run else None,
+        "job_arn": run.job_arn if run else None,
+        "instance_type": job.instance_type if job else None,
+        "instance_count": job.instance_count if job else None,
+        "volume_gb": job.volume_gb if job else None,
+        "billable_seconds": job.seconds if job else None,
+        "window_start": job.window_start if job else None,
+        "window_end": job.window_end if job else None,
+        "records": int(count) if isinstance(count, int | float) and count == count else None,
+        "violations": len(rows.get("monitor_violations", [])) if has_violations else None,
+        "files": json.dumps(report.files, sort_keys=True) if report else "{}",
+        "unread": json.dumps(report.unread) if report else "[]",
+        "report_uri": report.uri if report else (job.folder if job else None),
+    }
 
 
-def _keep_baseline(task: Task, schedule: Schedule) -> int:
-    """Write the baseline's profiles, unless the lake has them: a rebuilt sketch differs in its coin flips every time."""
-    variants = _variants(task, schedule.endpoint)
-    statistics = baseline(task, schedule) if variants and schedule.kind == "DataQuality" else None
-    made, unread = profiles(statistics or {})
-    if statistics is None or not made:
-        return 0
-    if unread:
-        task.note(f"Baseline of {schedule.endpoint}: {', '.join(unread[:5])} cannot be read and are left out.")
-    at = min(statistics["made_at"].astimezone(UTC), task.as_of)
-    place = {"account": task.account.id, "region": task.region, "endpoint": schedule.endpoint, "role": "baseline"}
-    rows = pl.DataFrame(
-        [
-            profile
-            | place
-            | {
-                "variant": variant,
-                "window_start": at,
-                "window_end": at,
-                "day": at.date(),
-                "observed_at": task.as_of,
-            }
-            for variant in variants
-            for profile in made
-        ],
-        schema=FEATURE_PROFILES.columns,
-    )
-    here = pl.all_horizontal(pl.col(column) == value for column, value in place.items())
-    before = task.lake.scan(FEATURE_PROFILES).filter(here).collect()
-    compared = [name for name in FEATURE_PROFILES.columns if name not in _TIMES]
-    order = ["variant", "feature"]
-    if not before.select(compared).sort(order).equals(rows.select(compared).sort(order)):
-        scope = {name: str(value) for name, value in place.items()}
-        task.replace(FEATURE_PROFILES, rows, Scope(scope))
-    return rows.height
-
-
-def _variants(task: Task, endpoint: str | None) -> list[str]:
-    row = next((row for row in observed(task, "endpoint") if row["name"] == endpoint), None)
-    if row is None:
-        return []
-    config = json.loads(row["config"])
-    return [variant["VariantName"] for variant in config.get("ProductionVariants", [])]
+def _keep(task: Task, table: Table, rows: list[dict[str, Any]], asked: list[str], back: datetime) -> int:
+    """Put the rows in place of their likes; those of schedules that are gone stay as they were read."""
+    first, last = back.date(), task.as_of.date()
+    scope = Scope({"account": task.account.id, "region": task.region}, "day", first, last)
+    new = pl.DataFrame(rows, schema=table.columns).filter(pl.col("day").is_between(first, last))
+    unique = new.unique(table.keys, keep="last", maintain_order=True)
+    if unique.height < new.height:
+        task.note(f"{new.height - unique.height} rows of {table.name} were published twice; the last of each counts.")
+    before = task.lake.scan(table).filter(scope.expression() & ~pl.col("schedule").is_in(asked)).collect()
+    task.replace(table, pl.concat([before, unique]), scope)
+    return unique.height
 
 
 MODEL_MONITOR = Source(
     name="model_monitor",
-    description="violations that Model Monitor found, and its baselines",
+    description="runs of Model Monitor and Clarify with what they found, and their baselines",
     per="account_region",
     permissions=(
         "sagemaker:DescribeDataQualityJobDefinition",
         "sagemaker:DescribeModelQualityJobDefinition",
         "sagemaker:DescribeModelBiasJobDefinition",
         "sagemaker:DescribeModelExplainabilityJobDefinition",
+        "sagemaker:DescribeProcessingJob",
+        "sagemaker:ListMonitoringExecutions",
         "s3:ListBucket",
         "s3:GetObject",
     ),

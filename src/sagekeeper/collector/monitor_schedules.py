@@ -26,13 +26,15 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """A monitoring schedule. Addresses are None where its definition names none."""
+    """A monitoring schedule. Addresses are None where its definition names none; ``endpoint`` None: batch transform."""
 
     name: str
     endpoint: str | None
     kind: str
     reports_uri: str | None
     statistics_uri: str | None
+    constraints_uri: str | None = None
+    input: str = "endpoint"
 
 
 def schedules(task: Task) -> list[Schedule]:
@@ -69,13 +71,16 @@ def _schedule(task: Task, row: dict[str, Any]) -> Schedule | None:
     written = definition.get("MonitoringOutputConfig") or definition.get(f"{kind}JobOutputConfig") or {}
     inline: list[dict[str, Any]] = definition.get("MonitoringInputs") or [{}]
     read = definition.get(f"{kind}JobInput") or inline[0]
+    endpoint = document.get("EndpointName") or read.get("EndpointInput", {}).get("EndpointName")
     outputs = [item.get("S3Output", {}).get("S3Uri") for item in written.get("MonitoringOutputs", [])]
     return Schedule(
         name=row["name"],
-        endpoint=document.get("EndpointName") or read.get("EndpointInput", {}).get("EndpointName"),
+        endpoint=endpoint,
         kind=kind,
         reports_uri=next((uri for uri in outputs if uri), None),
         statistics_uri=given.get("StatisticsResource", {}).get("S3Uri"),
+        constraints_uri=given.get("ConstraintsResource", {}).get("S3Uri"),
+        input="batch_transform" if "BatchTransformInput" in read else "endpoint",
     )
 
 

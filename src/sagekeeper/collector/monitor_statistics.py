@@ -42,6 +42,17 @@ def profiles(statistics: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str
     return made, unread
 
 
+def published(statistics: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """As `profiles`, in `monitor_statistics` columns: sketch and buckets as they stand in the file, nothing rebuilt."""
+    made, unread = [], []
+    for feature in statistics.get("features") or []:
+        try:
+            made.append(_published(feature))
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+            unread.append(str(feature.get("name", "?")) if isinstance(feature, dict) else "?")
+    return made, unread
+
+
 def feature_names(statistics: dict[str, Any]) -> list[str]:
     """The features in the order of the monitored columns."""
     listed = statistics.get("features") or []
@@ -100,6 +111,36 @@ def _profile(feature: dict[str, Any]) -> dict[str, Any]:
         | NOT_PUBLISHED
         | {"distinct_count": finite(texts.get("distinct_count"))}
     )
+
+
+def _published(feature: dict[str, Any]) -> dict[str, Any]:
+    numbers = feature.get("numerical_statistics")
+    texts = feature.get("string_statistics")
+    about: dict[str, Any] = {"feature": str(feature["name"]), "inferred_type": feature.get("inferred_type")}
+    blank = dict.fromkeys(
+        ("mean", "total", "std", "minimum", "maximum", "sketch", "buckets", "distinct_count", "categories")
+    )
+    if numbers is not None:
+        kll = (numbers.get("distribution") or {}).get("kll") or {}
+        given = ("mean", "mean"), ("total", "sum"), ("std", "std_dev"), ("minimum", "min"), ("maximum", "max")
+        return (
+            about
+            | {"type": "numeric"}
+            | _counts(numbers["common"])
+            | blank
+            | {ours: finite(numbers.get(theirs)) for ours, theirs in given}
+            | {"sketch": _json(kll.get("sketch")), "buckets": _json(kll.get("buckets"))}
+        )
+    if texts is None:  # a column without a single value: inferred_type Unknown
+        return about | {"type": None, "records": None, "missing": None} | blank
+    buckets = (texts.get("distribution") or {}).get("categorical", {}).get("buckets", [])
+    counts = {str(bucket["value"]): int(bucket["count"]) for bucket in buckets}
+    own = {"distinct_count": finite(texts.get("distinct_count")), "categories": _json(counts)}
+    return about | {"type": "categorical"} | _counts(texts["common"]) | blank | own
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, sort_keys=True)
 
 
 def _counts(common: dict[str, Any]) -> dict[str, int]:

@@ -47,6 +47,37 @@ def captured(here: Standing, endpoint: str, given: dict[str, Any], window: tuple
     return found
 
 
+def batch_captured(here: Standing, given: dict[str, Any], window: tuple[datetime, datetime]) -> list[Captured]:
+    """Rows that batch transform jobs were given in the window: their captures are manifests of the files that they read."""
+    where, form = f"{given['DataCapturedDestinationS3Uri'].rstrip('/')}/input", given.get("DatasetFormat", {})
+    rows: list[dict[str, str]] = []
+    for text in _texts(here, where, window):
+        for part in _manifested(here, text):
+            lines = [line for line in part.splitlines() if line.strip()]
+            if "Json" in form:
+                rows += [_flat(json.loads(line)) for line in lines]
+            elif form.get("Csv", {}).get("Header"):
+                names = lines[0].split(",")
+                rows += [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+            else:
+                rows += [{f"_c{number}": value for number, value in enumerate(line.split(","))} for line in lines]
+    return [Captured(str(number), row, None, {}) for number, row in enumerate(rows)]
+
+
+def _manifested(here: Standing, text: str) -> list[str]:
+    """The files that a manifest names, as text; what is no manifest is the data itself."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return [text]
+    if not (isinstance(found, list) and found and isinstance(found[0], dict) and "prefix" in found[0]):
+        return [text]
+    bucket, _, prefix = found[0]["prefix"].removeprefix("s3://").partition("/")
+    backend = s3_backends[here.account]["aws"]
+    parts = [backend.get_object(bucket, f"{prefix}{name}") for name in found[1:]]
+    return [part.value.decode() for part in parts if part is not None]
+
+
 def ground_truth(here: Standing, uri: str, window: tuple[datetime, datetime]) -> dict[str, str]:
     """Labels by identity."""
     found: dict[str, str] = {}
@@ -107,14 +138,23 @@ def _lines(here: Standing, uri: str, window: tuple[datetime, datetime]) -> list[
         # The world captures into its own bucket, whatever bucket the configuration names.
         bucket = f"ml-monitoring-{here.account}-{here.region}"
     found = []
+    for text in _texts(here, f"s3://{bucket}/{prefix}", window):
+        found += [json.loads(line) for line in text.splitlines() if line.strip()]
+    return found
+
+
+def _texts(here: Standing, uri: str, window: tuple[datetime, datetime]) -> list[str]:
+    """Objects below an address, of the hours of a window."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    buckets = s3_backends[here.account]["aws"].buckets
+    found = []
     for key in sorted(buckets[bucket].keys if bucket in buckets else ()):
         place = HOUR_FOLDER.search(key)
         if not key.startswith(f"{prefix.rstrip('/')}/") or place is None:
             continue
         hour = datetime(*(int(part) for part in place.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
         if window[0] <= hour < window[1]:
-            text = buckets[bucket].keys[key].value.decode()
-            found += [json.loads(line) for line in text.splitlines() if line.strip()]
+            found.append(buckets[bucket].keys[key].value.decode())
     return found
 
 

@@ -3,7 +3,7 @@
 A run is due by its schedule, starts up to 20 minutes later (aws-facts 1.11), is billed as the processing job it is, and
 ends Completed, CompletedWithViolations or Failed: without captures there is no job, and a baseline that is named but not
 there fails the job. Reports come to ``{output}/{endpoint}/{schedule}/yyyy/mm/dd/hh/`` when the job ends, metrics to the
-namespaces of monitoring-facts 2.8.
+namespaces of monitoring-facts 2.8. A data quality monitor of batch transform has no endpoint in either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sagekeeper.simulator.keeping import picked
 from sagekeeper.simulator.metric_store import Block, Key
 from sagekeeper.simulator.monitor_definitions import definition_of, endpoint_of
 from sagekeeper.simulator.monitor_job_request import reads_and_writes
-from sagekeeper.simulator.monitor_records import NoData, captured, offset, read_json
+from sagekeeper.simulator.monitor_records import NoData, batch_captured, captured, offset, read_json
 from sagekeeper.simulator.monitor_reports import ANALYSES, Task
 from sagekeeper.simulator.monitor_schedules import NOW, due, period
 from sagekeeper.simulator.organisation_work import add_processing
@@ -83,16 +83,20 @@ def _run(here: Standing, schedule: dict[str, Any], moment: datetime) -> None:
     here.work.executions.setdefault(name, []).append(run)
     definition = definition_of(here, config, kind)
     endpoint = endpoint_of(definition, kind) if definition else None
-    if definition is None or endpoint is None:
+    batch = (definition or {}).get(f"{kind}JobInput", {}).get("BatchTransformInput") if kind == "DataQuality" else None
+    if definition is None or (endpoint is None and batch is None):
         reason = (
             f"Job definition {config.get('MonitoringJobDefinitionName')} not found." if definition is None else NO_DATA
         )
         run |= {"MonitoringExecutionStatus": "Failed", "FailureReason": reason}
         return
-    task = Task(here, kind, definition, endpoint, _window(plan, definition.get(f"{kind}JobInput", {}), moment))
+    task = Task(here, kind, definition, endpoint or "", _window(plan, definition.get(f"{kind}JobInput", {}), moment))
     missing = _missing_baseline(task)
     try:
-        rows = captured(here, endpoint, task.part("JobInput")["EndpointInput"], task.window)
+        if batch is not None:
+            rows = batch_captured(here, batch, task.window)
+        else:
+            rows = captured(here, task.endpoint, task.part("JobInput")["EndpointInput"], task.window)
         if not rows:
             raise NoData
         report = None if missing else ANALYSES[kind](task, rows)
@@ -107,8 +111,10 @@ def _run(here: Standing, schedule: dict[str, Any], moment: datetime) -> None:
         "x_job": job["ProcessingJobName"],
     }
     job["x_scheduled"] = moment
-    folder = f"{endpoint}/{name}/{moment:%Y/%m/%d/%H}"
-    job |= reads_and_writes(_captures(here, endpoint), f"{_output(task)}/{folder}")
+    folder = "/".join(part for part in (endpoint, name, f"{moment:%Y/%m/%d/%H}") if part)
+    source = _captures(here, endpoint) if endpoint else (batch or {})["DataCapturedDestinationS3Uri"]
+    job |= reads_and_writes(source, f"{_output(task)}/{folder}")
+    job["Environment"] = _told(task, name)
     if report is None:
         reason = NO_BASELINE.format(uri=missing)
         job |= {"ProcessingJobStatus": "Failed", "FailureReason": reason}
@@ -137,9 +143,12 @@ def _hand_out(here: Standing, run: dict[str, Any]) -> None:
             text = document if isinstance(document, str) else json.dumps(document)
             backend.put_object(bucket, f"{prefix}/{place}".lstrip("/"), text.encode())
     at = np.array([int(run["LastModifiedTime"].timestamp()) // 60 * 60], dtype=np.int64)
-    fixed = {"Endpoint": run["EndpointName"], "MonitoringSchedule": run["MonitoringScheduleName"]}
+    fixed = {"MonitoringSchedule": run["MonitoringScheduleName"]}
+    fixed |= {"Endpoint": run["EndpointName"]} if "EndpointName" in run else {}
+    namespace = NAMESPACES[run["MonitoringType"]]
+    namespace = namespace if "EndpointName" in run else namespace.replace("/Endpoints/", "/ModelMonitoring/")
     for name, value, more in report.metrics:
-        key = Key(NAMESPACES[run["MonitoringType"]], name, tuple(sorted((fixed | more).items())))
+        key = Key(namespace, name, tuple(sorted((fixed | more).items())))
         here.watch.store.put(Block(key, "None", (at, np.array([value], dtype=float))), float(at[0]))
 
 
@@ -158,6 +167,22 @@ def _job(task: Task, schedule: dict[str, Any], created: datetime, mark: int, sec
     }
     here.version += 1
     return job
+
+
+def _told(task: Task, schedule: str) -> dict[str, str]:
+    """What Model Monitor tells its container (Developer Guide, "Container Contract Inputs")."""
+    told = {
+        "start_time": f"{task.window[0]:%Y-%m-%dT%H:%M:%SZ}",
+        "end_time": f"{task.window[1]:%Y-%m-%dT%H:%M:%SZ}",
+        "sagemaker_monitoring_schedule_name": schedule,
+        "publish_cloudwatch_metrics": "Enabled",
+        "output_path": "/opt/ml/processing/resultdata",
+        "dataset_source": "/opt/ml/processing/endpointdata",
+        "dataset_format": json.dumps(
+            {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}
+        ),
+    }
+    return told | ({"sagemaker_endpoint_name": task.endpoint} if task.endpoint else {})
 
 
 def _window(plan: dict[str, Any], given: dict[str, Any], moment: datetime) -> tuple[datetime, datetime]:

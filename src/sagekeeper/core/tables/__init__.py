@@ -17,6 +17,15 @@ from sagekeeper.core.tables.money import (
     SAGEMAKER,
     UNIT_COSTS,
 )
+from sagekeeper.core.tables.monitored import (
+    ATTRIBUTIONS,
+    BIAS,
+    MODEL_QUALITY,
+    MONITOR_CONSTRAINTS,
+    MONITOR_METRICS,
+    MONITOR_RUNS,
+    MONITOR_STATISTICS,
+)
 from sagekeeper.core.tables.table import UTC_TIME, Table
 from sagekeeper.core.tables.watched import FEATURE_PROFILES, MODEL_REQUESTS, MONITOR_VIOLATIONS, TOKEN_USE
 
@@ -35,10 +44,19 @@ TABLES: tuple[Table, ...] = (
     TOKEN_USE,
     MODEL_REQUESTS,
     MONITOR_VIOLATIONS,
+    MONITOR_RUNS,
+    MONITOR_STATISTICS,
+    MODEL_QUALITY,
+    BIAS,
+    ATTRIBUTIONS,
+    MONITOR_CONSTRAINTS,
+    MONITOR_METRICS,
     PRICES,
 )
 
 __all__ = [
+    "ATTRIBUTIONS",
+    "BIAS",
     "BILL_VERSIONS",
     "COSTS",
     "DAILY_COSTS",
@@ -47,7 +65,12 @@ __all__ = [
     "INVENTORY",
     "JOBS",
     "METRICS",
+    "MODEL_QUALITY",
     "MODEL_REQUESTS",
+    "MONITOR_CONSTRAINTS",
+    "MONITOR_METRICS",
+    "MONITOR_RUNS",
+    "MONITOR_STATISTICS",
     "MONITOR_VIOLATIONS",
     "PRICES",
     "RUN_RATES",
