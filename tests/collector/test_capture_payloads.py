@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sagekeeper.collector.capture_payloads import batches, named
+from sagekeeper.collector.capture_lines import read_lines
+from sagekeeper.collector.capture_payloads import Records, records
+from sagekeeper.collector.capture_tables import named
 
 
 def line(data: str, encoding: str = "JSON", content: str | None = "application/json") -> str:
@@ -17,28 +19,33 @@ def line(data: str, encoding: str = "JSON", content: str | None = "application/j
     return json.dumps({"captureData": {"endpointInput": asked}, "eventMetadata": {"eventId": "1"}, "eventVersion": "0"})
 
 
-def read(tmp_path: Path, *lines: str, names: tuple[str, ...] = ()) -> tuple[dict[str, list[str | None]], int, int, int]:
-    """Values by feature, records, poison lines, odd records."""
-    path = tmp_path / "capture.jsonl"
-    path.write_text("\n".join(lines) + "\n")
-    found = list(batches([path], names))
-    values: dict[str, list[str | None]] = {}
-    for batch in found:
-        for name, column in batch.values.items():
-            values.setdefault(name, []).extend(column.to_list())
-    return (
-        values,
-        sum(batch.records for batch in found),
-        sum(batch.poison_lines for batch in found),
-        sum(batch.odd_records for batch in found),
-    )
+def read(*lines: str, names: tuple[str, ...] = ()) -> Records:
+    return records(read_lines([("file", ("\n".join(lines) + "\n").encode())]), "input", names)
 
 
-def test_csv_requests_of_several_lines_are_several_records(tmp_path: Path) -> None:
+def columns(found: Records) -> dict[str, list[object]]:
+    return found.values.to_dict(as_series=False)
+
+
+def counts(found: Records) -> tuple[int, int, int]:
+    return found.keys.height, found.poison, found.odd
+
+
+def real(path: Path) -> Records:
+    return records(read_lines([(path.name, path.read_bytes())]), "input", ())
+
+
+def test_csv_requests_of_several_lines_are_several_records() -> None:
     text = '1,2,"Bonn, Rhein"\r\n4,,Paris\n\n'
-    values, records, poison, odd = read(tmp_path, line(text, "CSV", "text/csv"), names=("age", "size", "town"))
-    assert values == {"age": ["1", "4"], "size": ["2", None], "town": ["Bonn, Rhein", "Paris"]}
-    assert (records, poison, odd) == (2, 0, 0)
+    found = read(line(text, "CSV", "text/csv"), names=("age", "size", "town"))
+    assert columns(found) == {"age": ["1", "4"], "size": ["2", None], "town": ["Bonn, Rhein", "Paris"]}
+    assert counts(found) == (2, 0, 0)
+    assert found.keys["record"].to_list() == [0, 1]
+
+
+def test_a_line_end_within_quotes_ends_no_record() -> None:
+    found = read(line('1,"so\ngood"\n2,bad', "CSV", "text/csv"), names=("stars", "text"))
+    assert columns(found) == {"stars": ["1", "2"], "text": ["so good", "bad"]}
 
 
 @pytest.mark.parametrize(
@@ -52,56 +59,83 @@ def test_csv_requests_of_several_lines_are_several_records(tmp_path: Path) -> No
         ('{"b": "x, y", "a": 1}', {"a": ["1"], "b": ["x, y"]}),
         ('[{"a": 1, "b": "é"}, {"a": 2, "b": true}]', {"a": ["1", "2"], "b": ["é", "true"]}),
         ('{"dataframe_records": [{"a": 1, "b": null}]}', {"a": ["1"], "b": [None]}),
+        ('{"a": 1, "b": NaN}\n{"a": 2, "b": 3}', {"a": ["1", "2"], "b": ["NaN", "3"]}),
+        ('{"inputs": ["good", "bad \\"film\\""]}', {"inputs": ["good", 'bad "film"']}),
+        ('{"inputs": "alone"}', {"inputs": ["alone"]}),
+        ('[["a\\"b", 1], ["c", 2]]', {"a": ['a"b', "c"], "b": ["1", "2"]}),
+        ('{"id": "k", "vector": [0.5, 1, 2]}', {"id": ["k"], "vector": [[0.5, 1.0, 2.0]]}),
     ],
 )
-def test_json_requests_of_every_common_shape_are_records(
-    payload: str, expected: dict[str, list[str | None]], tmp_path: Path
-) -> None:
-    values, records, poison, odd = read(tmp_path, line(payload), names=("a", "b"))
-    assert values == expected
-    assert (records, poison, odd) == (len(expected["a"]), 0, 0)
+def test_json_requests_of_every_common_shape_are_records(payload: str, expected: dict[str, list[object]]) -> None:
+    found = read(line(payload), names=("a", "b"))
+    assert {name: sorted(values, key=str) for name, values in columns(found).items()} == {
+        name: sorted(values, key=str) for name, values in expected.items()
+    }
+    assert counts(found) == (len(next(iter(expected.values()))), 0, 0)
 
 
-def test_a_key_with_signs_in_it_is_one_feature(tmp_path: Path) -> None:
-    values, *_ = read(tmp_path, line(json.dumps({'Day "Mins".x': 1, "a$b": 2, "": 3})))
-    assert values == {'Day "Mins".x': ["1"], "a$b": ["2"], "": ["3"]}
+def test_requests_of_several_shapes_in_one_file_are_all_read() -> None:
+    shapes = ('{"b": 2, "a": 1}', '{"instances": [[3, 4]]}', '{"a": 5}', "[7, 8]", '{"a": 9, "instances": [[1, 1]]}')
+    found = read(*(line(shape) for shape in shapes), names=("a", "b"))
+    rows = sorted(zip(found.keys["line"], *(found.values[name] for name in "ab"), strict=True))
+    assert rows == [(1, "1", "2"), (2, "3", "4"), (3, "5", None), (4, "7", "8"), (5, "1", "1")]
 
 
-def test_a_content_type_that_was_not_listed_comes_in_base64(tmp_path: Path) -> None:
+def test_a_key_with_signs_in_it_is_one_feature() -> None:
+    strange = {'Day "Mins".x': 1, "a$b": 2, "": 3, "x/y~z": 4, "it's": 5}
+    found = columns(read(line(json.dumps(strange))))
+    assert found == {key: [str(value)] for key, value in sorted(strange.items())}
+
+
+def test_a_content_type_that_was_not_listed_comes_in_base64() -> None:
     plain = base64.b64encode(b"1,2").decode()
     nested = base64.b64encode(b'{"a": 5, "b": 6}').decode()
-    values, records, poison, _ = read(
-        tmp_path,
+    found = read(
         line(plain, "BASE64", "text/html"),
         line(nested, "BASE64", "application/vnd.x+json"),
+        line(nested, "BASE64", None),
         line("%%%", "BASE64", "text/csv"),
+        line(base64.b64encode(b"\xff\xd8\xff").decode(), "BASE64", "image/jpeg"),
         names=("a", "b"),
     )
-    assert values == {"a": ["1", "5"], "b": ["2", "6"]}
-    assert records == 2
-    assert poison == 1
+    assert columns(found) == {"a": ["1", "5", "5"], "b": ["2", "6", "6"]}
+    assert found.rejected.select("line", "why").rows() == [(4, "payload is not base64"), (5, "payload is not text")]
 
 
-def test_lines_that_are_no_capture_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
-    values, records, poison, _ = read(
-        tmp_path,
+def test_lines_that_are_no_capture_are_told_with_their_place_and_the_rest_is_read() -> None:
+    found = read(
         "{broken",
-        "no json at all",
         "[1, 2]",
         line("[7]"),
         line("{not json"),
         json.dumps({"captureData": {"endpointOutput": {"data": "0.3", "encoding": "CSV"}}}),
+        line("", "CSV", "text/csv"),
+        line('{"instances": []}'),
         names=("a",),
     )
-    assert values == {"a": ["7"]}
-    assert (records, poison) == (1, 4)  # output alone is no fault: that endpoint does not record input
+    assert columns(found) == {"a": ["7"]}
+    assert found.rejected.select("line", "why").rows() == [
+        (1, "line is not JSON"),
+        (2, "line is no capture record"),
+        (4, "payload is not JSON"),
+        (6, "payload is empty"),
+        (7, "payload holds no record"),
+    ]  # output alone is no fault: that endpoint does not record input
 
 
-def test_a_record_with_another_number_of_values_is_not_mixed_in(tmp_path: Path) -> None:
-    csv_lines = [line(text, "CSV", "text/csv") for text in ("1,2", "3,4", "5,6,7", "8")]
-    values, records, _, odd = read(tmp_path, *csv_lines, line("[1, 2]"), line("[1]"), line("[3, 4]"), names=("a", "b"))
-    assert values == {"a": ["1", "3", "1", "3"], "b": ["2", "4", "2", "4"]}
-    assert (records, odd) == (4, 3)
+def test_a_file_that_ends_within_a_line_is_read_up_to_there_and_says_so() -> None:
+    whole = line("[1, 2]")
+    found = records(read_lines([("cut", f"{whole}\n{whole[:40]}".encode())]), "input", ("a", "b"))
+    assert columns(found) == {"a": ["1"], "b": ["2"]}
+    assert found.rejected.rows() == [("cut", 2, None, "file ends within the line")]
+    assert records(read_lines([("whole", whole.encode())]), "input", ("a", "b")).keys.height == 1
+
+
+def test_a_record_with_another_number_of_values_is_not_mixed_in() -> None:
+    csv_lines = [line(text, "CSV", "text/csv") for text in ("1,2", "3,4", "5,6,7", "8", '9" tall,3')]
+    found = read(*csv_lines, line("[1, 2]"), line("[1]"), line("[3, 4]"), names=("a", "b"))
+    assert columns(found) == {"a": ["1", "3", "1", "3"], "b": ["2", "4", "2", "4"]}
+    assert counts(found) == (4, 0, 4)
 
 
 def test_names_are_the_baselines_without_the_output_that_it_also_monitors() -> None:
@@ -111,18 +145,24 @@ def test_names_are_the_baselines_without_the_output_that_it_also_monitors() -> N
     assert named(2, ("one", "two", "three", "four")) == ["_c0", "_c1"]
 
 
-def test_a_real_csv_capture_has_the_values_of_the_test_set_it_was_made_from(shared_data: Path, tmp_path: Path) -> None:
-    found = list(batches([shared_data / "monitor/model_monitor/capture_2022-04-18.jsonl"], ()))
-    values = {name: column.to_list() for batch in found for name, column in batch.values.items()}
-    asked = [list(row) for row in zip(*values.values(), strict=True)]
+def test_a_real_csv_capture_has_the_values_of_the_test_set_it_was_made_from(shared_data: Path) -> None:
+    found = real(shared_data / "monitor/model_monitor/capture_2022-04-18.jsonl")
     with (shared_data / "monitor/model_monitor/test-dataset-input-cols.csv").open() as text:
         sent = {tuple(float(value) for value in row) for row in csv.reader(text) if row and row[0][0].isdigit()}
-    assert len(asked) == 3
-    assert all(tuple(float(value) for value in row) in sent for row in asked)
+    assert counts(found) == (3, 0, 0)
+    assert all(tuple(float(value) for value in row) in sent for row in found.values.rows())
 
 
 def test_a_real_json_capture_with_two_records_in_one_request_has_both(shared_data: Path) -> None:
-    found = list(batches([shared_data / "monitor/samples/datacapture_endpoint_json.jsonl"], ()))
-    assert sum(batch.records for batch in found) == 3
-    assert [batch.values["_c0"].to_list() for batch in found if batch.records] == [["28", "28", "43"]]
-    assert all(len(batch.values) == 14 for batch in found if batch.records)
+    found = real(shared_data / "monitor/samples/datacapture_endpoint_json.jsonl")
+    assert counts(found) == (3, 0, 0)
+    assert found.values["_c0"].to_list() == ["28", "28", "43"]
+    assert found.values.width == 14
+
+
+def test_answers_of_a_real_json_capture_are_read_as_requests_are(shared_data: Path) -> None:
+    path = shared_data / "monitor/samples/datacapture_endpoint_json.jsonl"
+    found = records(read_lines([(path.name, path.read_bytes())]), "output", ())
+    assert found.values["predicted_label"].to_list() == ["1", "1", "1"]
+    assert found.values["score"].to_list()[:2] == ["0.9899773597717285"] * 2
+    assert found.keys["record"].to_list() == [0, 0, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -17,7 +18,12 @@ def capture(event: str, data: str, inference: str | None = None, coding: str = "
     about = {"eventId": event, "inferenceTime": "2026-11-01T10:00:00Z"} | (
         {"inferenceId": inference} if inference else {}
     )
-    output = {"observedContentType": "text/csv", "mode": "OUTPUT", "data": data, "encoding": coding}
+    output = {
+        "observedContentType": "text/csv" if coding == "CSV" else "application/x",
+        "mode": "OUTPUT",
+        "data": data,
+        "encoding": coding,
+    }
     return json.dumps({"eventVersion": "0", "eventMetadata": about, "captureData": {"endpointOutput": output}})
 
 
@@ -74,6 +80,12 @@ def test_a_payload_that_cannot_be_read_is_counted_too(tmp_path: Path, data: str,
     told, true = files(tmp_path, [capture("e1", "1"), capture("e2", data, coding=coding)], [truth("e1", "1")])
     read = labelled(told, true, NAMES)
     assert (read.rows["identity"].to_list(), read.poison) == (["e1"], 1)
+
+
+def test_base64_that_holds_json_is_read_as_json(tmp_path: Path) -> None:
+    answer = base64.b64encode(b'{"predictions": [{"predicted_label": 1, "score": 0.9}]}').decode()
+    told, true = files(tmp_path, [capture("e1", answer, coding="BASE64")], [truth("e1", "1")])
+    assert labelled(told, true, NAMES).rows.select("prediction", "score", "label").rows() == [("1", "0.9", "1")]
 
 
 def test_tables_are_joined_by_their_column(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import cast
 import duckdb
 import polars as pl
 
-from sagekeeper.collector.capture_payloads import LONGEST_LINE
+from sagekeeper.collector.capture_lines import LONGEST_LINE
 from sagekeeper.collector.source import Task
 from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import TOKEN_USE

@@ -20,7 +20,8 @@ from typing import Any
 
 import polars as pl
 
-from sagekeeper.collector.capture_payloads import Batch, batches
+from sagekeeper.collector.capture_lines import read_lines
+from sagekeeper.collector.capture_payloads import Records, records
 from sagekeeper.collector.capture_tokens import DayTokens, TokenUse, token_use
 from sagekeeper.collector.monitor_schedules import baseline, schedules
 from sagekeeper.collector.monitor_statistics import feature_names, profiles
@@ -179,8 +180,8 @@ def _read(task: Task, source: Captured, so_far: Day, day: date, stop: datetime) 
             paths = [Path(folder) / f"{number:06}.jsonl" for number in range(len(chunk))]
             files = list(pool.map(lambda pair: fetch(client, *pair), zip(chunk, paths, strict=True)))
             so_far.tokens += token_use(files)
-            for batch in batches(files, source.names):
-                _add(source, so_far, batch)
+            lines = read_lines([(item.key, path.read_bytes()) for item, path in zip(chunk, files, strict=True)])
+            _add(source, so_far, records(lines, "input", source.names))
     if so_far.poison:
         task.note(f"{so_far.poison} capture lines of {source.endpoint} on {day} cannot be read and were left out.")
     if so_far.odd:
@@ -210,23 +211,22 @@ def _chunks(items: Iterable[Stored]) -> Iterator[Sequence[Stored]]:
         yield chunk
 
 
-def _add(source: Captured, so_far: Day, batch: Batch) -> None:
-    so_far.poison += batch.poison_lines
-    so_far.odd += batch.odd_records
-    if not batch.records:
-        return
-    for feature, values in batch.values.items():
+def _add(source: Captured, so_far: Day, read: Records) -> None:
+    so_far.poison += read.poison
+    so_far.odd += read.odd
+    count = read.keys.height
+    for feature in read.values.select(pl.selectors.string()).columns:
+        values = read.values[feature]
         if feature not in so_far.profiles:
             # Records before the first that has this feature did not have it.
             kind = source.types.get(feature) or type_of(values)
             so_far.profiles[feature] = Profile(kind, so_far.records, so_far.records)
         before = so_far.profiles[feature]
-        new = profile_of(values, before.type, absent=batch.records - len(values))
-        so_far.profiles[feature] = merge([before, new])
+        so_far.profiles[feature] = merge([before, profile_of(values, before.type)])
     for feature, before in so_far.profiles.items():
-        if feature not in batch.values:
-            so_far.profiles[feature] = merge([before, Profile(before.type, batch.records, batch.records)])
-    so_far.records += batch.records
+        if feature not in read.values.columns:
+            so_far.profiles[feature] = merge([before, Profile(before.type, count, count)])
+    so_far.records += count
 
 
 DATA_CAPTURE = Source(

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 import duckdb
 import polars as pl
 
+from sagekeeper.collector.capture_decoding import decoded
 from sagekeeper.core.errors import BadInput
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json"), (".csv", ".parquet")
@@ -134,12 +135,14 @@ def _of_lines(lines: pl.Series) -> tuple[pl.DataFrame, int]:
         coding=pl.coalesce(
             *(at(f"{side}.encoding") for side in _PREDICTED), pl.when(batch.is_not_null()).then(pl.lit("JSON"))
         ),
+        content=pl.coalesce(*(at(f"{side}.observedContentType") for side in _PREDICTED)),
         true=at("groundTruthData.data"),
         true_coding=at("groundTruthData.encoding"),
+        true_content=at("groundTruthData.observedContentType"),
     ).with_row_index("line")
     known = told.filter(pl.col("identity").is_not_null() & pl.any_horizontal(pl.col("predicted", "true").is_not_null()))
-    predicted = _records(known, "predicted", "coding").rename({"value": "prediction"})
-    labels = _records(known, "true", "true_coding").select("line", "record", label="value")
+    predicted = _records(known, "predicted", "coding", "content").rename({"value": "prediction"})
+    labels = _records(known, "true", "true_coding", "true_content").select("line", "record", label="value")
     rows = predicted.join(labels, on=["line", "record"], how="full", coalesce=True).join(
         known.select("line", "identity", "inferred_at"), on="line", how="left"
     )
@@ -149,14 +152,11 @@ def _of_lines(lines: pl.Series) -> tuple[pl.DataFrame, int]:
     return rows.sort("line", "record").select(columns).drop(empty), frame.height - rows["line"].n_unique()
 
 
-def _records(known: pl.DataFrame, payload: str, coding: str) -> pl.DataFrame:
+def _records(known: pl.DataFrame, payload: str, coding: str, content: str) -> pl.DataFrame:
     """[line, record, value, score]: a request may hold many records."""
-    given = known.select("line", pl.col(payload).alias("payload"), pl.col(coding).alias("coding")).drop_nulls("payload")
-    plain = pl.col("payload").str.decode("base64", strict=False).cast(pl.String, strict=False)
-    given = given.with_columns(
-        payload=pl.when(pl.col("coding") == "BASE64").then(plain).otherwise("payload")
-    ).drop_nulls("payload")
-    csv, other = given.filter(pl.col("coding") != "JSON"), given.filter(pl.col("coding") == "JSON")
+    given = known.select("line", data=payload, encoding=coding, content=content).drop_nulls("data")
+    plain = decoded(given).drop_nulls("text").select("line", "form", payload="text")
+    csv, other = plain.filter(pl.col("form") == "csv"), plain.filter(pl.col("form") == "json")
     fields = pl.col("payload").str.strip_chars().str.split("\n")
     rows = (
         csv.with_columns(payload=fields)
