@@ -185,7 +185,11 @@ class Mail(BaseModel):
     sender: str = "sagekeeper@localhost"
     digest_recipients: list[str] = []
     alert_recipients: list[str] = Field(
-        [], description="told at once of a job that runs away; empty: those of the digest"
+        [], description="told at once of a job that runs away and of incidents; empty: those of the digest"
+    )
+    owners: dict[str, list[str]] = Field({}, description="mail addresses of owners: {risk = ['risk@example.com']}")
+    owner_domains: list[str] = Field(
+        [], description="an owner tag that is an address at one of these is written to; no other address from AWS is"
     )
 
 

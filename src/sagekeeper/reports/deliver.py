@@ -45,13 +45,14 @@ def deliver(
     """Send ``letter`` wherever it has not gone yet."""
     told = []
     if recipients:
-        told.append(_by_mail(ledger, settings, kind, letter, recipients, now))
+        told.append(by_mail(ledger, settings, kind, letter, recipients, now))
     return told + [_by_channel(ledger, kind, letter, url, now) for url in settings.notify]
 
 
-def _by_mail(
+def by_mail(
     ledger: Ledger, settings: Settings, kind: str, letter: Letter, recipients: Sequence[str], now: datetime
 ) -> Told:
+    """Send it by mail only, or write it as a file where there is no mail server."""
     key, where = f"{letter.key}:mail", ", ".join(plain(item) for item in recipients)
     if not claim(ledger, key, kind, plain(letter.subject), recipients, now):
         return Told(key, letter.subject, "mail", where, _why_not(ledger, key))

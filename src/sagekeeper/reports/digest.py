@@ -22,7 +22,7 @@ from sagekeeper.reports.views.savings import compatible
 from sagekeeper.reports.views.spend import between, main_currency, per_day, total
 
 WEEK = timedelta(days=7)
-MOST = 5
+MOST, MOST_INCIDENTS = 5, 10
 SHOWN_WEEKS = 4
 
 
@@ -91,14 +91,18 @@ def digest_letter(week: Week, movers: list[Driver], seen: Overview, link: str) -
     subject = f"ML spend {say.short_day(week.first)} to {say.day(week.last)}: {say.big_money(week.cost, week.currency)}"
     if week.change is not None and week.before:
         subject += f", {week.change / week.before:+.0%}".replace("%", " %") + " on the week before"
+    told = {item.fingerprint for item in seen.incidents}
+    others = [item for item in seen.findings if item.fingerprint not in told]
     html, text = render(
         "digest",
         subject=subject,
         week=week,
         movers=movers,
         seen=seen,
-        new=sum(item.first_seen >= since for item in seen.findings),
-        findings=seen.findings[:MOST],
+        new=sum(item.first_seen >= since for item in others),
+        wrong=len(others),
+        findings=others[:MOST],
+        incidents=seen.incidents[:MOST_INCIDENTS],
         proposals=compatible(seen.proposals)[:MOST],
         link=link.rstrip("/"),
     )

@@ -15,7 +15,7 @@ from apscheduler.triggers.cron import CronTrigger
 from sagekeeper.collector import SOURCES
 from sagekeeper.core.errors import SagekeeperError, SourceUnavailable
 from sagekeeper.reports.deliver import Told
-from sagekeeper.reports.run import send_budget_alerts, send_digest, send_runaway_alerts
+from sagekeeper.reports.run import send_budget_alerts, send_digest, send_incident_alerts, send_runaway_alerts
 from sagekeeper.service import pipeline
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Job, Progress
@@ -63,6 +63,10 @@ def _runaway_alerts(house: House, as_of: datetime, progress: Progress) -> str:  
     return _all_told(send_runaway_alerts(house.ledger, house.settings, as_of, house.clock()))
 
 
+def _incident_alerts(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
+    return _all_told(send_incident_alerts(house.ledger, house.settings, as_of, house.clock()))
+
+
 def _digest(house: House, as_of: datetime, progress: Progress) -> str:  # noqa: ARG001
     return _all_told(send_digest(house.ledger, house.lake, house.settings, as_of, house.clock()))
 
@@ -102,6 +106,13 @@ JOBS: tuple[Job, ...] = (
     Job("collect-costs", "the bill, through Cost Explorer", _at(hour="1,7,13,19", minute=10), 2 * _DAY, _collect_costs),
     Job("analyze", "cost per resource, findings", _at(minute=15), 2 * _HOUR, _analyze),
     Job("runaway-alerts", "who must know of a job that runs away", _at(minute=16), 2 * _HOUR, _runaway_alerts),
+    Job(
+        "incident-alerts",
+        "who must know of money that should not be spent",
+        _at(minute=18),
+        2 * _HOUR,
+        _incident_alerts,
+    ),
     Job("recommend", "priced proposals", _at(minute=20), 2 * _HOUR, _recommend),
     Job("measure", "savings of what was changed, from the bill", _at(minute=25), 2 * _HOUR, _measure),
     Job(

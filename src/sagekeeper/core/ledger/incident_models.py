@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -63,3 +64,19 @@ class IncidentEventRow(Base):
     by: Mapped[str | None]
     event: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(Text)
+
+
+class IncidentLetterRow(Base):
+    """Who is told of which incidents in one letter: decided once, together with marking them told, and sent until it went out.
+
+    ``members``: fingerprint, and ``before``, the excess per day that people were told last (null: it is new).
+    """
+
+    __tablename__ = "incident_letters"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    decided_at: Mapped[datetime]
+    recipients: Mapped[list[Any]]
+    channels: Mapped[bool]
+    members: Mapped[list[Any]]
+    done_at: Mapped[datetime | None] = mapped_column(index=True)

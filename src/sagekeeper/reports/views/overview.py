@@ -30,6 +30,7 @@ from sagekeeper.reports.views.freshness import (
     own_cost,
     source_states,
 )
+from sagekeeper.reports.views.incidents import IncidentLine, incident_lines
 from sagekeeper.reports.views.proposals import ProposalLine, proposal_lines
 from sagekeeper.reports.views.savings import Potential, Proven, compatible, potential, proven
 from sagekeeper.reports.views.spend import TAX, between, main_currency, per_day, total
@@ -84,6 +85,7 @@ class Overview:
     budgets: list[BudgetState]
     month_days: pl.DataFrame
     findings: list[FindingLine]
+    incidents: list[IncidentLine]
     proposals: list[ProposalLine]
     potential: Potential
     proven: Proven
@@ -114,6 +116,7 @@ def overview(cube: pl.DataFrame, ledger: Ledger, states: list[BudgetState], as_o
         budgets=states,
         month_days=per_day(month, "billed"),
         findings=findings,
+        incidents=incident_lines(ledger, ["open", "acknowledged"]),
         proposals=proposals,
         potential=potential(proposals),
         proven=proven(ledger),

@@ -1,4 +1,4 @@
-"""Telling people: the weekly digest and the budget alerts, now instead of in their slot."""
+"""Telling people: the weekly digest, budget alerts and incidents, now instead of in their slot."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="write the letters as fi
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    report = typer.Typer(help="Tell people: the weekly digest, budget alerts.", no_args_is_help=True)
+    report = typer.Typer(help="Tell people: the weekly digest, budget alerts, incidents.", no_args_is_help=True)
     report.command("digest")(digest)
     report.command("budget-alerts")(budget_alerts)
+    report.command("incidents")(incidents)
     app.add_typer(report, name="report")
 
 
@@ -63,6 +64,24 @@ def budget_alerts(dry_run: DryRun = False, as_json: JsonOption = False) -> None:
             else:
                 told = send_budget_alerts(house.ledger, house.lake, house.settings, now, now)
     fine = "No budget has reached a threshold" + ("." if house.settings.budgets else ": none is set (budgets).")
+    if dry_run:
+        _show_written(out, written, fine)
+    else:
+        _show_told(out, told, fine)
+
+
+def incidents(dry_run: DryRun = False, as_json: JsonOption = False) -> None:
+    """Tell the platform's people and owners of incidents that are new or have grown by half, each reader in one letter."""
+    from sagekeeper.reports.run import compose_incident_alerts, send_incident_alerts
+
+    out = Output(as_json)
+    with open_house() as house:
+        now = house.clock()
+        if dry_run:
+            written = _write(house, compose_incident_alerts(house.ledger, house.settings, now))
+        else:
+            told = send_incident_alerts(house.ledger, house.settings, now, now)
+    fine = "There is no incident that nobody was told of, or no address to tell it to (mail.alert_recipients, mail.owners)."
     if dry_run:
         _show_written(out, written, fine)
     else:
