@@ -110,6 +110,18 @@ def test_another_series_changes_no_median(seed: int) -> None:
     assert_frame_equal(alone.select("series_id", "median"), beside.select("series_id", "median"))
 
 
+def test_ranges_hold_as_often_as_they_say_over_series_and_origins() -> None:
+    rng = np.random.default_rng(11)
+    levels = np.exp(np.cumsum(rng.normal(0, 0.02, (260, 60)), axis=0) + rng.normal(0, 0.1, (260, 60)))
+    costs = spend(**{f"s{number:02}": (100 * levels[:, number]).tolist() for number in range(60)})
+    ends = costs.group_by("series_id", month=pl.col("ts").dt.truncate("1mo")).agg(actual=pl.col("cost").sum())
+    origins = [date(2027, 1, 10), date(2027, 1, 20), date(2027, 2, 10), date(2027, 2, 20)]
+    found = month_end(costs, origins).with_columns(month=pl.col("origin").dt.truncate("1mo"))
+    cases = found.join(ends, on=["series_id", "month"])
+    assert cases.select(pl.col("actual").is_between("low80", "high80").mean()).item() == pytest.approx(0.8, abs=0.07)
+    assert cases.select(pl.col("actual").is_between("low95", "high95").mean()).item() == pytest.approx(0.95, abs=0.04)
+
+
 def test_a_budget_breaks_surely_never_or_on_a_day() -> None:
     forecast = month_end(random_spend(3), [date(2026, 10, 20)]).filter(series_id="s0")
     low, median, high = forecast.select("low95", "median", "high95").row(0)

@@ -16,7 +16,7 @@ from sagekeeper.analyzers.forecast_series import Matrix, born
 Rows = npt.NDArray[np.int64]
 WEEKS = 12
 """How far back the rules look that compare weekdays."""
-SPEEDS = (0.05, 0.15, 0.35, 0.7)
+SPEEDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 """Of a new day's distance from the level, what moves the level."""
 
 

@@ -19,10 +19,13 @@ class ForecastSettings(BaseModel):
     horizon: Literal["month-end"] | int = Field(
         "month-end", description="month-end: the month of the origin; a number: so many days after it"
     )
-    provisional_days: int = Field(
-        2, ge=0, le=7, description="last days that AWS may still fill up: what they show is their least"
+    provisional_days: int | None = Field(
+        None,
+        ge=0,
+        le=7,
+        description="last days that AWS may still fill up: what they show is their least; none: as the series look",
     )
     learn_days: int = Field(280, ge=28, le=1100, description="days of history that are looked at")
     pooled_weight: float = Field(
-        12.0, ge=0, description="past errors of a series that weigh as much as those of all series alike"
+        200.0, ge=0, description="past errors of a kind of series that weigh as much as those of all series alike"
     )

@@ -18,6 +18,8 @@ import polars as pl
 from sagekeeper.analyzers.forecast_breach import breach
 from sagekeeper.analyzers.forecast_combination import combined, weights
 from sagekeeper.analyzers.forecast_intervals import distances
+from sagekeeper.analyzers.forecast_kinds import kinds
+from sagekeeper.analyzers.forecast_open_days import open_days
 from sagekeeper.analyzers.forecast_predictors import predict
 from sagekeeper.analyzers.forecast_series import Matrix, SpendDays, born, spend_days
 from sagekeeper.analyzers.forecast_settings import LEVELS, QUANTILES, ForecastSettings
@@ -28,8 +30,9 @@ __all__ = ["ForecastSettings", "breach", "month_end"]
 
 STRIDE = 5
 """Days between two past rows that are forecast from: prime to 7, so that they fall on every weekday."""
-LEAST_SCALE = 0.01
-"""Of what is forecast, the least scale of an error: a series that never moved so far may."""
+SPREAD, USUAL, LEAST_SCALE = 2.0, 0.5, 0.03
+"""The scale an error is to be expected at: so much of how far the rules lie apart, of the usual error so far, and of what is
+forecast: a series that never moved so far may."""
 LEAST_AGE = 14
 """Days a series is old before its errors are learned from."""
 
@@ -57,16 +60,16 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings) -> pl.DataF
         month = min((origin - month_start(origin)).days + 1, len(until))
     else:
         ahead, month = settings.horizon, 0
-    open_days = min(settings.provisional_days, len(until) - 1)
-    whole, shown = until[: len(until) - open_days], until[len(until) - open_days :]
+    left = open_days(until) if settings.provisional_days is None else min(settings.provisional_days, len(until) - 1)
+    whole, shown = until[: len(until) - left], until[len(until) - left :]
     weekday = (origin - timedelta(days=len(until) - 1)).weekday()
     path, quantiles = _ahead(whole, shown, weekday, ahead, settings)
-    counted = shown[max(0, open_days - month) :] if settings.horizon == "month-end" else shown[:0]
+    counted = shown[max(0, left - month) :] if settings.horizon == "month-end" else shown[:0]
     settled = until[len(until) - month : len(until) - len(counted)].sum(axis=0)
     spent = settled + counted.sum(axis=0)
     # Days before the month that are still open are not the month's.
-    first = open_days - len(counted)
-    expected = settled + path[first:].sum(axis=0) if settings.horizon == "month-end" else path[open_days:].sum(axis=0)
+    first = left - len(counted)
+    expected = settled + path[first:].sum(axis=0) if settings.horizon == "month-end" else path[left:].sum(axis=0)
     totals = expected + quantiles
     least = np.where((until >= 0).all(axis=0), spent, -np.inf)
     totals = np.maximum(totals, least)
@@ -76,7 +79,7 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings) -> pl.DataF
             "origin": [origin] * len(days.names),
             **{name: totals[place] for place, name in enumerate(QUANTILES)},
             "spent": spent,
-            "path": path[open_days:].T.tolist(),
+            "path": path[left:].T.tolist(),
         },
         schema_overrides={"path": pl.List(pl.Float64)},
     )
@@ -99,10 +102,15 @@ def _ahead(whole: Matrix, shown: Matrix, weekday: int, ahead: int, settings: For
     shares = weights(forecasts, outcomes, lag)
     found = combined(forecasts, shares)
     errors = outcomes - found
-    scales = np.abs(forecasts - found).mean(axis=0) + _usual(errors, lag) + LEAST_SCALE * np.abs(found)
-    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, settings.pooled_weight)
+    spread = (np.abs(forecasts - found) * shares).sum(axis=0)
+    scales = SPREAD * spread + USUAL * _usual(errors, lag) + LEAST_SCALE * np.abs(found)
+    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kinds(whole), settings.pooled_weight)
     usual = np.einsum("ks,kws->ws", shares[:, -1], week)
     path = usual[(weekday + last + 1 + np.arange(reach)) % 7]
+    # The days share out the median of the rules' sums.
+    meant = path.sum(axis=0)
+    even = np.broadcast_to(found[-1] / reach, path.shape)
+    path = np.where(meant != 0, path * (found[-1] / np.where(meant != 0, meant, 1.0)), even)
     path[: len(shown)] = np.maximum(path[: len(shown)], shown)
     return path, quantiles
 
