@@ -20,6 +20,8 @@ from sagekeeper.core.tables import (
     INVENTORY,
     JOBS,
     METRICS,
+    MODEL_QUALITY,
+    MONITOR_RUNS,
     MONITOR_VIOLATIONS,
     Table,
 )
@@ -186,6 +188,8 @@ TABLES = {
     "jobs": JOBS,
     "feature_profiles": FEATURE_PROFILES,
     "violations": MONITOR_VIOLATIONS,
+    "monitor_runs": MONITOR_RUNS,
+    "model_quality": MODEL_QUALITY,
 }
 
 

@@ -1,6 +1,16 @@
 """The questions that are asked of the facts, in the order they are asked. Adding one: a file, and a line here."""
 
-from sagekeeper.analyzers import drift, idle, monitor, overspend, price_changes, retired_hardware, runaway, unattributed
+from sagekeeper.analyzers import (
+    drift,
+    idle,
+    monitor,
+    monitor_failing,
+    overspend,
+    price_changes,
+    retired_hardware,
+    runaway,
+    unattributed,
+)
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 
 ANALYZERS: tuple[Analyzer, ...] = (
@@ -10,6 +20,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     price_changes.ANALYZER,
     drift.ANALYZER,
     monitor.ANALYZER,
+    monitor_failing.ANALYZER,
     retired_hardware.ANALYZER,
     unattributed.ANALYZER,
 )

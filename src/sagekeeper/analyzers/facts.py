@@ -7,7 +7,7 @@ and `AnalyzerSettings` say what a question must bring along to be asked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from sagekeeper.core.prices import PriceBook
+from sagekeeper.core.tables import MODEL_QUALITY, MONITOR_RUNS
 from sagekeeper.core.types import Finding
 
 BILL = "cost-explorer"
@@ -37,6 +38,8 @@ class Facts:
     owner_tags: tuple[str, ...]
     opt_out_tag: str = ""
     """``key=value`` by which an owner asks to be left alone; empty: there is none."""
+    monitor_runs: pl.DataFrame = field(default_factory=MONITOR_RUNS.empty)
+    model_quality: pl.DataFrame = field(default_factory=MODEL_QUALITY.empty)
 
 
 class AnalyzerSettings(BaseModel):

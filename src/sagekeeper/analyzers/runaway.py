@@ -17,18 +17,17 @@ import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers import job_families
-from sagekeeper.analyzers.estimate_jobs import HEADS, worked
+from sagekeeper.analyzers.estimate_jobs import HEADS
 from sagekeeper.analyzers.estimate_standing import HOLDS, TIME
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
+from sagekeeper.analyzers.job_prices import JOB, per_hour
 from sagekeeper.analyzers.monthly_cost import severity
 from sagekeeper.analyzers.owners import owner
-from sagekeeper.analyzers.usage_rates import an_hour, with_rates
 from sagekeeper.core.clock import day_start, next_month
 from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, ResourceRef, Stake, fingerprint
 
 MAD_TO_STD = 1.4826
 PAST = timedelta(days=180)
-JOB = ["account", "region", "kind", "name"]
 FAMILY = ["account", "kind", "family"]
 BEFORE_LIMIT = 0.9
 """Share of MaxRuntimeInSeconds after which a job is about to be stopped, its work lost."""
@@ -68,7 +67,7 @@ def judged(facts: Facts, settings: Settings) -> pl.DataFrame:
     running = jobs.filter(pl.col("ended_at").is_null() & (pl.col("observed_at") >= now - HOLDS))
     if running.is_empty():
         return running
-    priced = _per_hour(jobs, facts)
+    priced = per_hour(jobs, facts)
     past = (
         jobs.filter(pl.col("ended_at").is_not_null())
         .join(priced, on=JOB, how="left")
@@ -112,30 +111,6 @@ def judged(facts: Facts, settings: Settings) -> pl.DataFrame:
         here.with_columns(by=by, dear=dear)
         .filter(pl.col("by").is_not_null() & (at_stake.is_null() | (at_stake >= settings.least_money)))
         .sort(JOB)
-    )
-
-
-def _per_hour(jobs: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    """[*JOB, per_hour, currency, rate_basis]: of all its machines and volumes at today's price; null where one has none."""
-    parts = worked(jobs, facts.as_of, facts.owner_tags).filter(~pl.col("usage_type").str.starts_with("WarmPool"))
-    sizes = parts.select(
-        "account",
-        "region",
-        "usage_type",
-        "size",
-        kind="resource_kind",
-        name="resource_name",
-        day=pl.lit(facts.as_of.date()),
-    )
-    priced = with_rates(sizes, facts.costs, facts.prices, [facts.as_of.date()])
-    whole = pl.when(pl.col("rate").is_not_null().all()).then((an_hour(facts.as_of.date()) * pl.col("rate")).sum())
-    machines = ~pl.col("usage_type").str.contains("VolumeUsage")
-    return priced.group_by(JOB).agg(
-        per_hour=whole,
-        currency=pl.col("currency").first(),
-        rate_basis=pl.coalesce(
-            pl.col("rate_basis").filter(machines).drop_nulls().first(), pl.col("unknown").drop_nulls().first()
-        ),
     )
 
 

@@ -30,6 +30,7 @@ _WHERE: dict[str, Where] = {
     "idle_endpoint": "recommendations",
     "feature_drift": "models",
     "monitor_violation": "models",
+    "monitor_failing": "models",
     "overspend": "incidents",
     "runaway_job": "incidents",
     "unattributed_cost": "costs",

@@ -25,6 +25,8 @@ from sagekeeper.core.tables import (
     INVENTORY,
     JOBS,
     METRICS,
+    MODEL_QUALITY,
+    MONITOR_RUNS,
     MONITOR_VIOLATIONS,
     PRICES,
 )
@@ -59,6 +61,8 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         .filter((pl.col("role") == "baseline") | pl.col("day").is_between(since(PROFILE_DAYS), today))
         .collect(),
         violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
+        monitor_runs=lake.scan(MONITOR_RUNS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
+        model_quality=lake.scan(MODEL_QUALITY).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         prices=price_book(lake, today),
         owner_tags=OwnerRules.of(settings).keys("owner"),
         opt_out_tag=settings.lifecycle.opt_out_tag,

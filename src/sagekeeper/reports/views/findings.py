@@ -29,6 +29,7 @@ KIND_IN_WORDS = {
     "price_change": "Price change",
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
+    "monitor_failing": "Failing monitor",
     "retired_hardware": "Retired hardware",
     "unattributed_cost": "Unattributed cost",
 }

@@ -36,7 +36,7 @@ from sagekeeper.reports.views.savings import Potential, Proven, compatible, pote
 from sagekeeper.reports.views.spend import TAX, between, main_currency, per_day, total
 
 MOST_TODO = 4
-MODEL_KINDS = ("feature_drift", "monitor_violation")
+MODEL_KINDS = ("feature_drift", "monitor_violation", "monitor_failing")
 
 Where = Literal["costs", "budgets", "incidents", "models", "recommendations", "activity"]
 
