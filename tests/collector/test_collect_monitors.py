@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,6 +18,7 @@ from sagekeeper.core.tables import (
     BIAS,
     MODEL_QUALITY,
     MONITOR_CONSTRAINTS,
+    MONITOR_METRICS,
     MONITOR_RUNS,
     MONITOR_STATISTICS,
     MONITOR_VIOLATIONS,
@@ -36,7 +38,16 @@ FEATURES = [
 ]
 IMAGE = "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer"
 NOW = {"ScheduleExpression": "NOW", "DataAnalysisStartTime": "-PT24H", "DataAnalysisEndTime": "-PT0H"}
-SOURCES = ["sagemaker_inventory", "sagemaker_jobs", "model_monitor"]
+SOURCES = ["sagemaker_inventory", "sagemaker_jobs", "model_monitor", "monitor_metrics"]
+
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "monitor"
+REAL = {
+    "statistics.json": "samples/sdk_statistics.json",
+    "constraints.json": "samples/sdk_constraints.json",
+    "constraint_violations.json": "model_monitor/clarify_endpoint_violations.json",
+    "analysis.json": "model_monitor/clarify_endpoint_cell72.json",
+}
 
 
 class Account:
@@ -46,7 +57,7 @@ class Account:
         def client(service: str) -> Any:
             return boto3.client(service, region_name=REGION, endpoint_url=url)
 
-        self.sagemaker, self.s3 = client("sagemaker"), client("s3")
+        self.sagemaker, self.s3, self.cloudwatch = client("sagemaker"), client("s3"), client("cloudwatch")
 
     def keep(self, key: str, document: Any) -> str:
         text = document if isinstance(document, str) else json.dumps(document)
@@ -136,6 +147,18 @@ def collected(simulator: Simulator, collector: Collector) -> Collected:
     }
     account.monitor("nightly-batch", "DataQuality", base, batch, {})
     account.monitor("lost", "DataQuality", f"s3://{BUCKET}/nowhere/constraints.json", watched, {})
+    named = (("EndpointName", ENDPOINT), ("ScheduleName", "by-hand"))
+    dimensions = [{"Name": name, "Value": value} for name, value in named]
+    point = {
+        "MetricName": "feature_data_x",
+        "Dimensions": dimensions,
+        "Timestamp": collector.clock(),
+        "Values": [1.0, 3.0],
+    }
+    account.cloudwatch.put_metric_data(Namespace="/aws/sagemaker/Endpoints/data-metric", MetricData=[point])
+    day = collector.clock() - timedelta(days=1)
+    for name, real in REAL.items() if SHARED.is_dir() else ():
+        account.keep(f"runs/{ENDPOINT}/lost/{day:%Y/%m/%d}/03/{name}", (SHARED / real).read_text())
     simulator.advance(hours=2)
     spoiled = account.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"runs/{ENDPOINT}/bias/")["Contents"]
     violations = next(item["Key"] for item in spoiled if item["Key"].endswith("constraint_violations.json"))
@@ -163,7 +186,7 @@ def test_every_run_is_there_with_its_outcome_and_the_job_that_did_it(collected: 
 
 
 def test_a_failed_run_says_why_and_what_its_job_took(collected: Collected) -> None:
-    (row,) = collected.rows(MONITOR_RUNS, "lost").to_dicts()
+    (row,) = collected.rows(MONITOR_RUNS, "lost").filter(pl.col("status").is_not_null()).to_dicts()
     assert (row["status"], row["violations"], row["billable_seconds"]) == ("Failed", None, 60)
     assert "nowhere/constraints.json" in row["failure_reason"]
 
@@ -223,6 +246,38 @@ def test_what_every_monitor_allows_is_there(collected: Collected) -> None:
     assert told["nightly-batch", "rooms"]["completeness"] == 1.0
     own = next(row for (name, subject), row in told.items() if ENDPOINT in name and subject == "")
     assert (own["threshold"], own["comparison"]) == (0.1, "Robust")
+
+
+def test_what_monitors_publish_is_read_under_every_name_of_their_namespaces(collected: Collected) -> None:
+    def published(schedule: str) -> dict[str, str]:
+        return dict(collected.rows(MONITOR_METRICS, schedule).select("metric", "namespace").rows())
+
+    assert published("quality")["rmse"] == "aws/sagemaker/Endpoints/model-metrics"
+    assert published("bias")["bias_metric_DI"] == "aws/sagemaker/Endpoints/bias-metrics"
+    assert published("why")["feature_households"] == "aws/sagemaker/Endpoints/explainability-metrics"
+    assert published("nightly-batch")["feature_non_null_rooms"] == "aws/sagemaker/ModelMonitoring/data-metrics"
+    (by_hand,) = collected.rows(MONITOR_METRICS, "by-hand").to_dicts()
+    assert (by_hand["namespace"], by_hand["endpoint"]) == ("/aws/sagemaker/Endpoints/data-metric", ENDPOINT)
+    assert (by_hand["samples"], by_hand["minimum"], by_hand["maximum"], by_hand["total"]) == (2, 1, 3, 4)
+
+
+def test_real_files_in_a_schedules_folder_are_read_whole_although_no_execution_is_listed(collected: Collected) -> None:
+    if not SHARED.is_dir():
+        pytest.skip("the real files of Model Monitor are not beside this project")
+    (run,) = collected.rows(MONITOR_RUNS, "lost").filter(pl.col("status").is_null()).to_dicts()
+    assert json.loads(run["files"]) == {
+        "statistics.json": "statistics",
+        "constraints.json": "constraints",
+        "constraint_violations.json": "violations",
+        "analysis.json": "analysis",
+    }
+    assert (json.loads(run["unread"]), run["violations"]) == ([], 9)
+    published = json.loads((SHARED / REAL["statistics.json"]).read_text())["features"]
+    assert collected.rows(MONITOR_STATISTICS, "lost").height == len(published)
+    found = collected.rows(MONITOR_VIOLATIONS, "lost")
+    assert set(found["check"]) == {"bias_drift_check"}
+    bias = collected.rows(BIAS, "lost").filter((pl.col("metric") == "AD") & (pl.col("stage") == "post"))
+    assert bias["value"].to_list() == [-0.15156641604010024]
 
 
 def test_collecting_again_changes_nothing(collected: Collected) -> None:

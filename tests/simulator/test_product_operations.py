@@ -235,6 +235,9 @@ CHECKS: dict[tuple[str, str], Checks] = {
             ),
         ],
     ),
+    ("cloudwatch", "ListMetrics"): Checks(
+        {"Namespace": "AWS/SageMaker"}, [({"RecentlyActive": "PT9H"}, "InvalidParameterValue")]
+    ),
     ("s3", "GetObject"): Checks(
         {"Bucket": BUCKET, "Key": f"baseline/{MONITORED}/statistics.json"},
         [

@@ -9,6 +9,7 @@ from sagekeeper.collector.cost_explorer import COST_EXPLORER
 from sagekeeper.collector.data_capture import DATA_CAPTURE
 from sagekeeper.collector.model_monitor import MODEL_MONITOR
 from sagekeeper.collector.model_requests import MODEL_REQUESTS_SOURCE
+from sagekeeper.collector.monitor_metrics import MONITOR_METRICS_SOURCE
 from sagekeeper.collector.price_list import PRICE_LIST
 from sagekeeper.collector.sagemaker_experiments import SAGEMAKER_EXPERIMENTS
 from sagekeeper.collector.sagemaker_flows import SAGEMAKER_FLOWS
@@ -27,6 +28,7 @@ SOURCES: tuple[Source, ...] = (
     SAGEMAKER_EXPERIMENTS,
     CLOUDWATCH_METRICS,
     MODEL_MONITOR,
+    MONITOR_METRICS_SOURCE,
     DATA_CAPTURE,
     MODEL_REQUESTS_SOURCE,
 )

@@ -30,6 +30,7 @@ Role = Literal["reader", "applier"]
 REQUEST_PRICE_USD = {
     ("ce", "*"): Decimal("0.01"),  # $0.01 a request and page: aws-facts 4.1
     ("cloudwatch", "GetMetricData"): Decimal("0.00001"),  # $0.01 per 1,000 metrics requested: aws-facts 1.22
+    ("cloudwatch", "ListMetrics"): Decimal("0.00001"),  # $0.01 per 1,000 requests
     ("s3", "GetObject"): Decimal("0.0000004"),  # $0.0004 per 1,000 GET
     ("s3", "ListObjectsV2"): Decimal("0.000005"),  # $0.005 per 1,000 LIST
 }
