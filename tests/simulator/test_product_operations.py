@@ -236,7 +236,7 @@ CHECKS: dict[tuple[str, str], Checks] = {
         ],
     ),
     ("cloudwatch", "ListMetrics"): Checks(
-        {"Namespace": "AWS/SageMaker"}, [({"RecentlyActive": "PT9H"}, "InvalidParameterValue")]
+        {"Namespace": "AWS/SageMaker"}, [({"RecentlyActive": "PT9H"}, "ValidationError")]
     ),
     ("s3", "GetObject"): Checks(
         {"Bucket": BUCKET, "Key": f"baseline/{MONITORED}/statistics.json"},
