@@ -13,6 +13,7 @@ from sagekeeper.analyzers.forecast_intervals import distances
 from sagekeeper.analyzers.forecast_kinds import kinds
 from sagekeeper.analyzers.forecast_open_days import open_days
 
+ONE = np.zeros(1, dtype=np.int64)
 LEVELS = (0.025, 0.10, 0.5, 0.90, 0.975)
 
 
@@ -44,9 +45,18 @@ def test_the_forecast_never_leaves_what_the_rules_say(said: np.ndarray, seed: in
 
 def test_a_row_weighs_by_outcomes_that_were_known_on_it_only() -> None:
     said = np.repeat(np.array([10.0, 20.0])[:, None, None], 4, axis=1)
-    shares = weights(said, np.array([[10.0], [10.0], [10.0], [10.0]]), lag=2)[:, :, 0]
+    shares = weights(said, np.array([[10.0], [10.0], [10.0], [10.0]]), 2, ONE)[:, :, 0]
     assert shares[:, :2] == pytest.approx(0.5)  # nothing has come yet
-    assert shares[0, 2] > 0.5 and shares[0, 3] > shares[0, 2]
+    assert shares[0, 2] > 0.99  # the first row's has
+
+
+def test_what_is_good_for_its_like_is_trusted_in_a_series_that_has_not_shown_it_yet() -> None:
+    # In twenty series the second rule is always right; in the last one both have been wrong alike.
+    said = np.repeat(np.array([10.0, 20.0])[:, None, None], 12, axis=1) * np.ones((2, 12, 21))
+    came = np.full((12, 21), 20.0)
+    came[:, 20] = 15.0
+    shares = weights(said, came, 1, np.zeros(21, dtype=np.int64))
+    assert shares[1, -1, 20] > 0.9
 
 
 def test_series_of_a_kind_share_their_errors_and_those_of_another_kind_do_not() -> None:

@@ -103,11 +103,12 @@ def test_ranges_are_in_order_and_never_below_what_is_spent(seed: int, day: int) 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
-def test_another_series_changes_no_median(seed: int) -> None:
-    costs = random_spend(seed)
+def test_another_series_teaches_but_never_moves_a_median_out_of_its_range(seed: int) -> None:
+    costs = random_spend(seed, series=12)
     alone = month_end(costs.filter(pl.col("series_id") != "s2"))
     beside = month_end(costs).filter(pl.col("series_id") != "s2")
-    assert_frame_equal(alone.select("series_id", "median"), beside.select("series_id", "median"))
+    moved = beside["median"].is_between(alone["low95"], alone["high95"])
+    assert moved.all()
 
 
 def test_ranges_hold_as_often_as_they_say_over_series_and_origins() -> None:

@@ -1,41 +1,65 @@
-"""One forecast out of several rules: each weighs by how little it was wrong in this series, at this horizon, lately.
+"""One forecast out of several rules: each weighs by how little it was wrong at this horizon, in this series and in its like.
 
 In: ``[rule, row, series]`` forecasts made on past rows, and what then happened, ``[row, series]`` (nan: not known yet, or the
 series was not there). Out: the weights per row, and the rules' weighted median. A row's weights come from rows whose outcome was
-known on it, so the errors of the combination on past rows are those it would have made. Weights per kind of series, and means
-instead of the median, were measured and were worse (docs/forecasts.md).
+known on it, so the errors of the combination on past rows are those it would have made. A series alone has seen too few steps
+to know which rule bears them: the errors of all series of its kind (`forecast_kinds`) say which rules are good for such ones.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from sagekeeper.analyzers.forecast_series import Matrix
 
-POWER = 5.0
-FORGET = 0.96
+POWER = 7.0
+FORGET = 0.98
 """Of an error's weight, what is left one row later."""
-PRIOR_ROWS = 6.0
-"""How many rows' worth all rules are held to be equally good before anything is known."""
+PRIOR_ROWS = 60.0
+"""How many rows' worth the rules' errors in all series of the kind weigh beside those in the series."""
+PRIOR_ERRORS = 100.0
+"""How many errors' worth all series weigh beside those of the kind."""
 
 
-def weights(forecasts: Matrix, outcomes: Matrix, lag: int) -> Matrix:
+def weights(forecasts: Matrix, outcomes: Matrix, lag: int, kinds: npt.NDArray[np.int64]) -> Matrix:
     """``[rule, row, series]``, at least 0, 1 in sum over the rules. ``lag``: rows until a row's outcome is known."""
+    rules, rows, series = forecasts.shape
     errors = np.abs(forecasts - outcomes)
     known = np.isfinite(outcomes)
-    total = np.zeros((forecasts.shape[0], forecasts.shape[2]))
-    seen = np.zeros(forecasts.shape[2])
+    # Bounded: 1 where a rule said something and nothing came, or the other way round.
+    whole = np.abs(outcomes) + np.abs(forecasts).mean(axis=0)
+    relative = np.where(known & (whole > 0), np.nan_to_num(errors) / np.where(whole > 0, whole, 1.0), 0.0)
+    place = np.unique(kinds, return_inverse=True)[1]
+    member = np.eye(place.max() + 1)[place]
+    total, seen = np.zeros((rules, series)), np.zeros(series)
+    pooled, counted = np.zeros((rules, member.shape[1])), np.zeros(member.shape[1])
     out = np.empty_like(forecasts)
-    for row in range(forecasts.shape[1]):
+    for row in range(rows):
         told = row - lag
         if told >= 0:
             total = total * FORGET + np.where(known[told], np.nan_to_num(errors[:, told]), 0.0)
             seen = seen * FORGET + known[told]
-        usual = total.mean(axis=0)
-        mean = (total + PRIOR_ROWS * usual / np.maximum(seen, 1)) / (seen + PRIOR_ROWS)
+            pooled += relative[:, told] @ member
+            counted += known[told] @ member
+        usual = total.mean(axis=0) / np.maximum(seen, 1e-9)
+        mean = (total + PRIOR_ROWS * usual * _beside_each_other(pooled, counted)[:, place]) / (seen + PRIOR_ROWS)
         best = mean.min(axis=0)
         share = (np.where(mean > 0, best / np.where(mean > 0, mean, 1), 1.0)) ** POWER
         out[:, row] = share / share.sum(axis=0)
+    return out
+
+
+def _beside_each_other(pooled: Matrix, counted: Matrix) -> Matrix:
+    """``[rule, kind]``: how wrong a rule was in series of a kind, 1 where it was as wrong as the others."""
+    every = _over_mean(pooled.sum(axis=1, keepdims=True))
+    out: Matrix = (counted * _over_mean(pooled) + PRIOR_ERRORS * every) / (counted + PRIOR_ERRORS)
+    return out
+
+
+def _over_mean(values: Matrix) -> Matrix:
+    mean = values.mean(axis=0)
+    out: Matrix = np.where(mean > 0, values / np.where(mean > 0, mean, 1.0), 1.0)
     return out
 
 

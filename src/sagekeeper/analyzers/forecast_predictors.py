@@ -1,9 +1,9 @@
 """What the next days cost by several simple rules, from many past days at once.
 
 In: ``costs[day, series]`` of whole days, the weekday of the first, the rows to forecast from, and how many days ahead. Out:
-``[rule, row, series]``, the sum of those days. Rules: the same weekdays of the last weeks (mean, median), a level that
-follows quickly or slowly under the usual shape of the week, and plain means for what comes in bursts. No rule sees a day after
-its row; only the shape of the week, which hardly changes, is that of the whole matrix.
+``[rule, row, series]``, the sum of those days. Rules: the last week again, the same weekdays of the last weeks (mean of eight,
+median of three), a level that follows quickly or slowly under the usual shape of the week, and the plain mean for what comes in
+bursts. No rule sees a day after its row; only the shape of the week, which hardly changes, is that of the whole matrix.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sagekeeper.analyzers.forecast_series import Matrix, born
 Rows = npt.NDArray[np.int64]
 WEEKS = 12
 """How far back the rules look that compare weekdays."""
+LONG_WEEKS = 8
 SPEEDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 """Of a new day's distance from the level, what moves the level."""
 
@@ -100,14 +101,10 @@ def _week(block: Matrix, weekday: int, row: int) -> Matrix:
     known = np.isfinite(block)
     filled = np.where(known, block, 0.0)
     last = filled[-1]
-    rules = [last]
-    for weeks in (2, 4, 8):
-        seen = known[-weeks:].sum(axis=0)
-        rules.append(np.where(seen > 0, filled[-weeks:].sum(axis=0) / np.maximum(seen, 1), last))
-    rules.append(np.median(filled[-3:], axis=0))
-    for weeks in (4, 12):
-        seen = known[-weeks:].sum(axis=(0, 1))
-        rules.append(np.broadcast_to(filled[-weeks:].sum(axis=(0, 1)) / np.maximum(seen, 1), last.shape))
+    seen = known[-LONG_WEEKS:].sum(axis=0)
+    usual = np.where(seen > 0, filled[-LONG_WEEKS:].sum(axis=0) / np.maximum(seen, 1), last)
+    every = filled.sum(axis=(0, 1)) / np.maximum(known.sum(axis=(0, 1)), 1)
+    rules = [last, usual, np.median(filled[-3:], axis=0), np.broadcast_to(every, last.shape)]
     # The block's days run from the weekday after the row's to the row's own.
     order = (weekday + row + 1 + np.arange(7)) % 7
     out = np.empty((len(rules), *last.shape))

@@ -99,12 +99,13 @@ def _ahead(whole: Matrix, shown: Matrix, weekday: int, ahead: int, settings: For
     outcomes[known] = sums[rows[known] + reach + 1] - sums[rows[known] + 1]
     outcomes[rows[:, None] < born(whole) + LEAST_AGE] = np.nan
     lag = -(-reach // STRIDE)
-    shares = weights(forecasts, outcomes, lag)
+    kind = kinds(whole)
+    shares = weights(forecasts, outcomes, lag, kind)
     found = combined(forecasts, shares)
     errors = outcomes - found
     spread = (np.abs(forecasts - found) * shares).sum(axis=0)
     scales = SPREAD * spread + USUAL * _usual(errors, lag) + LEAST_SCALE * np.abs(found)
-    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kinds(whole), settings.pooled_weight)
+    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kind, settings.pooled_weight)
     usual = np.einsum("ks,kws->ws", shares[:, -1], week)
     path = usual[(weekday + last + 1 + np.arange(reach)) % 7]
     # The days share out the median of the rules' sums.
