@@ -2,6 +2,7 @@
 
 from sagekeeper.analyzers import (
     drift,
+    failed_jobs,
     idle,
     monitor,
     monitor_failing,
@@ -17,6 +18,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     idle.ANALYZER,
     overspend.ANALYZER,
     runaway.ANALYZER,
+    failed_jobs.ANALYZER,
     price_changes.ANALYZER,
     drift.ANALYZER,
     monitor.ANALYZER,

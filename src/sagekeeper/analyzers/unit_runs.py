@@ -31,16 +31,7 @@ def runs(usage: pl.DataFrame, jobs: pl.DataFrame, month: date) -> pl.DataFrame:
     [account, region, kind, name, key, tokens, currency, `AMOUNTS`, certainty, provisional, owner, on_bill]; ``key`` is the ARN in
     lower case.
     """
-    costs = (
-        usage.filter(pl.col("kind").str.ends_with("_job"))
-        .group_by("account", "region", "kind", "name", "currency")
-        .agg(
-            *summed(),
-            certainty=certainty(pl.col("certainty")),
-            provisional=pl.col("provisional").any(),
-            owner=pl.col("owner").drop_nulls().last(),
-        )
-    )
+    costs = job_costs(usage)
     ended = pl.col("ended_at").is_between(day_start(month), day_start(next_month(month)), closed="left")
     return (
         jobs.filter(ended & pl.col("kind").is_in(BILLED) & pl.col("started_at").is_not_null())
@@ -56,6 +47,20 @@ def runs(usage: pl.DataFrame, jobs: pl.DataFrame, month: date) -> pl.DataFrame:
         .join(costs, on=["account", "region", "kind", "name"], how="left")
         .with_columns(on_bill=pl.col("currency").is_not_null())
         .with_columns(pl.coalesce("currency", pl.lit(_main_currency(costs), pl.String)))
+    )
+
+
+def job_costs(usage: pl.DataFrame) -> pl.DataFrame:
+    """[account, region, kind, name, currency, `AMOUNTS`, certainty, provisional, owner] of every job, all its days."""
+    return (
+        usage.filter(pl.col("kind").str.ends_with("_job"))
+        .group_by("account", "region", "kind", "name", "currency")
+        .agg(
+            *summed(),
+            certainty=certainty(pl.col("certainty")),
+            provisional=pl.col("provisional").any(),
+            owner=pl.col("owner").drop_nulls().last(),
+        )
     )
 
 

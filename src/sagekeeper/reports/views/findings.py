@@ -26,6 +26,7 @@ KIND_IN_WORDS = {
     "overspend": "Unusual spend",
     "runaway_job": "Runaway job",
     "run_rate": "Run rate",
+    "failed_jobs": "Failed jobs",
     "price_change": "Price change",
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
