@@ -4,7 +4,8 @@ In: a long frame ``series_id, ts, cost`` and the days (`origins`) to forecast fr
 row per series and origin: ``series_id, origin, low95, low80, median, high80, high95, spent``, totals of the month in the unit
 of cost, with what is spent. Rules (`forecast_predictors`) are weighed by their past errors in the series
 (`forecast_combination`); the range comes of the combination's own past errors (`forecast_intervals`). The last days, which AWS
-still fills up, count at least what they show.
+still fills up, count at least what they show. What is charged on a day of the month (`forecast_fees`) and what is known or planned
+(`forecast_given`) is no daily level: it is taken out of what is learned from, and put where it falls.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import polars as pl
 
 from sagekeeper.analyzers.forecast_breach import breach
 from sagekeeper.analyzers.forecast_combination import combined, weights
+from sagekeeper.analyzers.forecast_fees import fees_ahead, without_fees
+from sagekeeper.analyzers.forecast_given import NOTHING, Given, applied, to_learn_from
 from sagekeeper.analyzers.forecast_intervals import distances
 from sagekeeper.analyzers.forecast_kinds import kinds
 from sagekeeper.analyzers.forecast_open_days import open_days
@@ -26,7 +29,7 @@ from sagekeeper.analyzers.forecast_settings import LEVELS, QUANTILES, ForecastSe
 from sagekeeper.core.clock import month_start, next_month
 from sagekeeper.core.errors import BadInput
 
-__all__ = ["ForecastSettings", "breach", "month_end"]
+__all__ = ["ForecastSettings", "Given", "breach", "month_end"]
 
 STRIDE = 5
 """Days between two past rows that are forecast from: prime to 7, so that they fall on every weekday."""
@@ -38,7 +41,10 @@ LEAST_AGE = 14
 
 
 def month_end(
-    costs: pl.DataFrame, origins: Iterable[date] | None = None, settings: ForecastSettings | None = None
+    costs: pl.DataFrame,
+    origins: Iterable[date] | None = None,
+    settings: ForecastSettings | None = None,
+    given: Given = NOTHING,
 ) -> pl.DataFrame:
     """Forecast every series from every origin (default: the last day there is). Raises BadInput for what cannot be.
 
@@ -50,10 +56,10 @@ def month_end(
     for origin in wanted:
         if not days.first <= origin <= days.last:
             raise BadInput(f"Origin {origin} is not within the costs, {days.first} to {days.last}.")
-    return pl.concat([_from(days, origin, settings) for origin in wanted])
+    return pl.concat([_from(days, origin, settings, given) for origin in wanted])
 
 
-def _from(days: SpendDays, origin: date, settings: ForecastSettings) -> pl.DataFrame:
+def _from(days: SpendDays, origin: date, settings: ForecastSettings, given: Given) -> pl.DataFrame:
     until = days.until(origin)[-settings.learn_days :]
     if settings.horizon == "month-end":
         ahead = (next_month(origin) - origin).days - 1
@@ -62,8 +68,12 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings) -> pl.DataF
         ahead, month = settings.horizon, 0
     left = open_days(until) if settings.provisional_days is None else min(settings.provisional_days, len(until) - 1)
     whole, shown = until[: len(until) - left], until[len(until) - left :]
-    weekday = (origin - timedelta(days=len(until) - 1)).weekday()
-    path, quantiles = _ahead(whole, shown, weekday, ahead, settings)
+    start, coming = origin - timedelta(days=len(until) - 1), origin - timedelta(days=left - 1)
+    level, fees = without_fees(to_learn_from(whole, days.names, start, given), start)
+    path, quantiles = _ahead(level, left + ahead, start.weekday(), settings)
+    path, uncertain = applied(path + fees_ahead(fees, coming, len(path)), days.names, coming, given)
+    path[:left] = np.maximum(path[:left], shown)
+    quantiles = quantiles * uncertain
     counted = shown[max(0, left - month) :] if settings.horizon == "month-end" else shown[:0]
     settled = until[len(until) - month : len(until) - len(counted)].sum(axis=0)
     spent = settled + counted.sum(axis=0)
@@ -85,9 +95,8 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings) -> pl.DataF
     )
 
 
-def _ahead(whole: Matrix, shown: Matrix, weekday: int, ahead: int, settings: ForecastSettings) -> tuple[Matrix, Matrix]:
-    """``[day, series]`` expected costs of the open days and those ahead; ``[quantile, series]`` distances of their sum."""
-    reach = len(shown) + ahead
+def _ahead(whole: Matrix, reach: int, weekday: int, settings: ForecastSettings) -> tuple[Matrix, Matrix]:
+    """``[day, series]`` expected costs of the days after the whole ones; ``[quantile, series]`` distances of their sum."""
     last = len(whole) - 1
     if reach == 0:
         return np.zeros((0, whole.shape[1])), np.zeros((len(LEVELS), whole.shape[1]))
@@ -112,7 +121,6 @@ def _ahead(whole: Matrix, shown: Matrix, weekday: int, ahead: int, settings: For
     meant = path.sum(axis=0)
     even = np.broadcast_to(found[-1] / reach, path.shape)
     path = np.where(meant != 0, path * (found[-1] / np.where(meant != 0, meant, 1.0)), even)
-    path[: len(shown)] = np.maximum(path[: len(shown)], shown)
     return path, quantiles
 
 
