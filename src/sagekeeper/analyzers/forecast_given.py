@@ -1,10 +1,10 @@
 """What is known of days to come, and of days past that are not to be learned from.
 
-In: frames, each of which may be missing. ``known``: ``series_id, ts, cost``, days to come at an amount that is fixed: the recurring
-fee of a Savings Plan or a reservation. ``planned``: ``series_id, first, last`` (null: for good), ``factor`` (times what is
-expected otherwise; 0: stopped), ``add`` (cost a day on top): schedules, launches, changes. ``prices``: ``series_id, ts, factor``: a
-unit costs ``factor`` times as much from ``ts`` on. ``masks``: ``series_id, first, last``: days of an incident. Out: the past as it
-would have been at today's prices, without masked days and planned stretches, and the days to come with all of it applied.
+In: frames, each of which may be missing. ``known``: ``series_id, ts, cost``, days to come at an amount that is fixed: the
+recurring fee of a Savings Plan or a reservation. ``planned``: ``series_id, first, last`` (null: for good), ``factor`` (times what
+is expected otherwise; 0: stopped), ``add`` (cost a day on top): schedules, launches, changes. ``prices``: ``series_id, ts,
+factor``: a unit costs ``factor`` times as much from ``ts`` on. ``masks``: ``series_id, first, last``: days of an incident. Out:
+the past as it would have been at today's prices, without masked days and planned stretches, and the days to come with all of it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 In: a long frame ``series_id, ts, cost`` and the days (`origins`) to forecast from; nothing after an origin is looked at. Out: a
 row per series and origin: ``series_id, origin, low95, low80, median, high80, high95, spent``, totals of the month in the unit
 of cost, with what is spent. Rules (`forecast_predictors`) are weighed by their past errors in the series
-(`forecast_combination`); the range comes of the combination's own past errors (`forecast_intervals`). The last days, which AWS
-still fills up, count at least what they show. What is charged on a day of the month (`forecast_fees`) and what is known or planned
+(`forecast_combination`); the range comes of the combination's past errors (`forecast_intervals`). The last days, which AWS still
+fills up, count at least what they show. What is charged on a day of the month (`forecast_fees`) and what is known or planned
 (`forecast_given`) is no daily level: it is taken out of what is learned from, and put where it falls.
 """
 
