@@ -235,3 +235,23 @@ def test_what_the_model_relies_on_comes_first() -> None:
     assert [verdict.feature for verdict in verdicts(compared, RULES)] == ["large", "small"]
     weighted = verdicts(compared, RULES, {"small": 0.95, "large": 0.05})
     assert [verdict.feature for verdict in weighted] == ["small", "large"]
+
+
+def test_spaces_and_spelt_gaps_of_a_csv_are_no_drift() -> None:
+    before = [f"{value:.3f}" for value in numbers(2000, 1)]
+    now = [f" {value:.3f} " for value in numbers(2000, 2)]
+    assert one(before, now).status == "stable"
+    gaps = judged({"x": ["a", "b", "NULL", ""] * 500}, {"x": [" a", "b ", None, "n/a"] * 500})["x"]
+    assert (gaps.status, gaps.missing) == ("stable", (0.5, 0.5))
+
+
+def test_texts_too_many_to_compare_by_name_are_compared_by_length_and_shape() -> None:
+    chance = rng(1)
+
+    def text(words: int) -> list[str]:
+        return [" ".join(f"word{number}" for number in chance.integers(0, 999, words)) for _ in range(1000)]
+
+    before = text(5)
+    assert one(before, text(5)).status == "stable"
+    longer = one(before, text(9))
+    assert longer.type == "text" and "text length" in longer.kinds

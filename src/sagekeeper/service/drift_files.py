@@ -35,7 +35,7 @@ class RowsFile:
         """These columns."""
         try:
             if self.path.suffix == ".parquet":
-                table = pq.read_table(self.path, columns=names, use_threads=False, memory_map=True, pre_buffer=False)
+                table = pq.read_table(self.path, columns=names, use_threads=False, pre_buffer=False)
                 frame = pl.from_arrow(table)
                 assert isinstance(frame, pl.DataFrame)
                 return frame
