@@ -53,6 +53,15 @@ def test_several_origins_and_ninety_days_can_be_asked_for(costs: Path, tmp_path:
 
 
 @pytest.mark.parametrize("costs", [".parquet"], indirect=True)
+def test_sums_are_rows_too_where_they_are_asked_for(costs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    assert run(["forecast", "--in", str(costs), "--out", str(out), "--sum-by", "account"]) == 0
+    found = pl.read_parquet(out)
+    assert found["series_id"].to_list() == ["all", "000000000001", "001", "002"]
+    assert found["median"].to_list() == [pytest.approx(403), pytest.approx(403), pytest.approx(310), pytest.approx(93)]
+
+
+@pytest.mark.parametrize("costs", [".parquet"], indirect=True)
 def test_a_backtest_gives_figures_per_origin_and_of_all(costs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["forecast", "--in", str(costs), "--backtest", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

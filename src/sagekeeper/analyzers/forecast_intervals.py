@@ -25,22 +25,35 @@ def distances(
     levels: tuple[float, ...],
     kinds: npt.NDArray[np.int64],
     pooled_weight: float,
+    overlap: float = 1.0,
 ) -> Matrix:
-    """``[quantile, series]``, in the unit of the errors; 0 where nothing is known of any error."""
+    """``[quantile, series]``, in the unit of the errors; 0 where nothing is known of any error.
+
+    ``overlap``: how many rows in a row have most of their days in common, and so are one error rather than many.
+    """
     usable = np.isfinite(errors) & (scales > 0)
     if not usable.any():
         return np.zeros((len(levels), errors.shape[1]))
     relative = np.where(usable, errors / np.where(usable, scales, 1.0), np.nan)
-    every = np.quantile(relative[usable], levels)
+    every = _quantiles(relative[usable], levels, overlap)
     pooled = np.repeat(every[:, None], errors.shape[1], axis=1)
     for kind in np.unique(kinds):
         mine = kinds == kind
         found = relative[:, mine][usable[:, mine]]
         if len(found) >= LEAST_ERRORS:
-            own = np.quantile(found, levels)
+            own = _quantiles(found, levels, overlap)
             pooled[:, mine] = ((len(found) * own + pooled_weight * every) / (len(found) + pooled_weight))[:, None]
     # Other series widen the range of one; they do not move its middle.
     side = np.sign(np.array(levels) - 0.5)[:, None]
     pooled = np.where(side < 0, np.minimum(pooled, 0.0), np.where(side > 0, np.maximum(pooled, 0.0), 0.0))
     out: Matrix = pooled * scale_now
     return out
+
+
+def _quantiles(errors: Matrix, levels: tuple[float, ...], overlap: float) -> Matrix:
+    """Further out the fewer errors there are: of n and one to come, each order is as likely (the conformal rank)."""
+    few = max(len(errors) / max(overlap, 1.0), 1.0)
+    wanted = np.array(levels)
+    out = np.where(wanted > 0.5, wanted * (few + 1) / few, 1 - (1 - wanted) * (few + 1) / few)
+    found: Matrix = np.quantile(errors, np.clip(np.where(wanted == 0.5, 0.5, out), 0.0, 1.0))
+    return found

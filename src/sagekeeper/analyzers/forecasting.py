@@ -114,7 +114,7 @@ def _ahead(whole: Matrix, reach: int, weekday: int, settings: ForecastSettings) 
     errors = outcomes - found
     spread = (np.abs(forecasts - found) * shares).sum(axis=0)
     scales = SPREAD * spread + USUAL * _usual(errors, lag) + LEAST_SCALE * np.abs(found)
-    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kind, settings.pooled_weight)
+    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kind, settings.pooled_weight, reach / STRIDE)
     usual = np.einsum("ks,kws->ws", shares[:, -1], week)
     path = usual[(weekday + last + 1 + np.arange(reach)) % 7]
     # The days share out the median of the rules' sums.

@@ -11,6 +11,7 @@ import typer
 
 from sagekeeper.analyzers.forecast_backtest import backtest as run_backtest
 from sagekeeper.analyzers.forecast_backtest import scores
+from sagekeeper.analyzers.forecast_hierarchy import hierarchy
 from sagekeeper.analyzers.forecasting import ForecastSettings, month_end
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
@@ -45,6 +46,10 @@ def forecast(
         list[datetime] | None,
         typer.Option(formats=["%Y-%m-%d"], help="last day that is looked at; may be repeated; default: the last one"),
     ] = None,
+    sum_by: Annotated[
+        str | None,
+        typer.Option(help="columns, from the top: account,service; their sums are forecast too", metavar="COLUMNS"),
+    ] = None,
     backtest: Annotated[
         bool, typer.Option("--backtest", help="forecast from past days and say how good it was")
     ] = False,
@@ -62,12 +67,20 @@ def forecast(
     if backtest:
         _tell_backtest(out, costs, settings, origins, source)
     if written is not None:
-        rows = month_end(costs, origins, settings).select(COLUMNS)
+        found = _with_sums(costs, sum_by, origins, settings) if sum_by else month_end(costs, origins, settings)
+        rows = found.select(COLUMNS)
         write_spend(rows, written)
         ahead = "to the end of its month" if horizon == "month-end" else f"{settings.horizon} days ahead"
         out.say(f"{rows['series_id'].n_unique():,} series of {source}, {ahead}: {rows.height:,} rows in {written}.")
         if not backtest:
             out.give({"file": written, "horizon": settings.horizon, "rows": rows.height})
+
+
+def _with_sums(
+    costs: pl.DataFrame, sum_by: str, origins: list[date] | None, settings: ForecastSettings
+) -> pl.DataFrame:
+    levels = [name.strip() for name in sum_by.split(",") if name.strip()]
+    return hierarchy(costs, levels, origins, settings).rename({"node": "series_id"})
 
 
 def _tell_backtest(
