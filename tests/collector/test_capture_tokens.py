@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 
+import polars as pl
 import pytest
 
-from sagekeeper.collector.capture_tokens import TokenUse, token_use
+from sagekeeper.collector.capture_lines import read_lines
+from sagekeeper.collector.capture_tokens import token_use
 
 
-def captured(folder: Path, *answers: str, encoding: str = "JSON", name: str = "a.jsonl") -> Path:
-    """A capture file of requests with those answers."""
+def captured(*answers: str, encoding: str = "JSON", name: str = "a.jsonl", more: str = "") -> pl.DataFrame:
+    """The lines of a capture file of requests with those answers."""
     lines = [
         {
             "captureData": {
@@ -24,9 +25,11 @@ def captured(folder: Path, *answers: str, encoding: str = "JSON", name: str = "a
         }
         for answer in answers
     ]
-    file = folder / name
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return file
+    return read_lines([(name, ("".join(json.dumps(line) + "\n" for line in lines) + more).encode())])
+
+
+def counts(lines: pl.DataFrame) -> list[tuple[int, int, int]]:
+    return token_use(lines).select("token_answers", "token_told", "tokens").rows()
 
 
 @pytest.mark.parametrize(
@@ -38,29 +41,28 @@ def captured(folder: Path, *answers: str, encoding: str = "JSON", name: str = "a
         {"inputTokens": 40, "outputTokens": 2, "totalTokens": 42},
     ],
 )
-def test_prompt_and_completion_are_summed_in_every_dialect(tmp_path: Path, usage: dict[str, int]) -> None:
-    assert token_use([captured(tmp_path, json.dumps({"choices": [], "usage": usage}))]) == TokenUse(1, 1, 42)
+def test_prompt_and_completion_are_summed_in_every_dialect(usage: dict[str, int]) -> None:
+    assert counts(captured(json.dumps({"choices": [], "usage": usage}))) == [(1, 1, 42)]
 
 
-def test_answers_that_state_nothing_or_nonsense_are_unknown_not_zero(tmp_path: Path) -> None:
+def test_answers_that_state_nothing_or_nonsense_are_unknown_not_zero() -> None:
     odd = [
         '{"usage": {"total_tokens": "many"}}',
         '{"usage": null}',
         "tokens, not JSON",
         '{"usage": {"total_tokens": -3}}',
     ]
-    file = captured(tmp_path, json.dumps({"usage": {"total_tokens": 7}}), *odd)
-    file.write_text(file.read_text() + "{broken tokens\n")
-    assert token_use([file]) == TokenUse(5, 1, 7)
+    lines = captured(json.dumps({"usage": {"total_tokens": 7}}), *odd, more="{broken tokens\n")
+    assert counts(lines) == [(5, 1, 7)]
 
 
-def test_answers_in_base64_as_captured_by_default_are_read(tmp_path: Path) -> None:
+def test_answers_in_base64_as_captured_by_default_are_read() -> None:
     answer = base64.b64encode(json.dumps({"usage": {"total_tokens": 9}}).encode()).decode()
-    assert token_use([captured(tmp_path, answer, encoding="BASE64")]) == TokenUse(1, 1, 9)
+    assert counts(captured(answer, encoding="BASE64")) == [(1, 1, 9)]
 
 
-def test_files_of_other_models_are_not_taken_apart(tmp_path: Path) -> None:
-    numbers = captured(tmp_path, "0.7", "0.2", encoding="CSV", name="numbers.jsonl")
-    words = captured(tmp_path, json.dumps({"usage": {"total_tokens": 7}}))
-    assert token_use([numbers]) == TokenUse()
-    assert token_use([numbers, words]) == TokenUse(1, 1, 7)
+def test_files_of_other_models_are_not_taken_apart() -> None:
+    numbers = captured("0.7", "0.2", encoding="CSV", name="numbers.jsonl")
+    words = captured(json.dumps({"usage": {"total_tokens": 7}}))
+    assert counts(numbers) == []
+    assert counts(pl.concat([numbers, words])) == [(1, 1, 7)]

@@ -1,201 +1,152 @@
-"""What models are asked, as profiles: which values did each feature have on each day?
+"""What models are asked and what they answer, as profiles by hour: which values did each feature have?
 
-In: the capture files of endpoints that record their requests, in hours that are over. Out: `feature_profiles` rows
-with the role capture, one per endpoint, variant, feature and day. A row's window ends with the last hour that it
-holds: later runs read only the hours after it and add them (profiles can be added up), so a request is read once and
-a repeated run changes nothing. Memory is bounded by `CHUNK_BYTES` of files. What cannot be read is counted and told,
-and never stops the rest.
+In: the capture files of endpoints that record their requests, in hours that are over. Out: `feature_hours`, their days in
+`feature_profiles`, `capture_hours` (how much was captured, of how much), `capture_rejects` (what could not be read, where, why)
+and `token_use`.
+
+What the lake says of an hour is a function of the files of that hour. `capture_hours` keeps which files those were and is
+written last: an hour whose files are others now, because some came late or because a run ended between its writes, is read
+again and replaced as a whole, and an hour whose files are the same is not. So every request counts once, however often and
+wherever a run stops. Files that a bucket's lifecycle has removed since take nothing back. Memory is bounded by
+`CHUNK_BYTES` of files.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import polars as pl
 
+from sagekeeper.collector.capture_hours import Chunk, profiled, together
 from sagekeeper.collector.capture_lines import read_lines
-from sagekeeper.collector.capture_payloads import Records, records
-from sagekeeper.collector.capture_tokens import DayTokens, TokenUse, token_use
-from sagekeeper.collector.monitor_schedules import baseline, schedules
-from sagekeeper.collector.monitor_statistics import feature_names, profiles
-from sagekeeper.collector.objects import Stored, fetch, listed, split_uri
-from sagekeeper.collector.observed import observed
-from sagekeeper.collector.profile import profile_of, type_of
+from sagekeeper.collector.capture_places import Captured, captured
+from sagekeeper.collector.capture_shelves import Shelves
+from sagekeeper.collector.capture_tokens import TOKEN_COUNTS, token_use
+from sagekeeper.collector.objects import Stored, contents, listed
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.clock import day_start
-from sagekeeper.core.feature_profile import FeatureType, Profile, columns, merge, of_row
-from sagekeeper.core.lake import Scope, days_between
-from sagekeeper.core.tables import FEATURE_PROFILES
+from sagekeeper.core.lake import days_between
 
 LATE = timedelta(minutes=20)
 """An hour is read once it has been over for so long: capture files are uploaded with some delay."""
 CHUNK_BYTES = 64 << 20
 FETCHERS = 8
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Captured:
-    """A variant whose requests are recorded. ``names`` and ``types``: its features by the baseline; empty without one."""
+class Hour:
+    """An hour that is to be read, with all its files."""
 
-    endpoint: str
-    variant: str
-    bucket: str
-    folder: str
-    since: date
-    names: tuple[str, ...]
-    types: dict[str, FeatureType]
-    sampling: float | None
+    start: datetime
+    files: tuple[Stored, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Of all its files."""
+        return sum(item.size for item in self.files)
 
-@dataclass
-class Day:
-    """A day of a variant: what is there so far and until when."""
-
-    upto: datetime
-    profiles: dict[str, Profile]
-    records: int = 0
-    poison: int = 0
-    odd: int = 0
-    tokens: TokenUse = field(default_factory=TokenUse)
+    @property
+    def contents(self) -> str:
+        """Changes with any of its files."""
+        told = "\n".join(f"{item.key} {item.size} {item.etag}" for item in self.files)
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 def collect(task: Task) -> int:
-    """Add the hours that are new."""
+    """Read the hours that are new or have changed. Returns the profiles that were written."""
     end = (task.as_of - LATE).replace(minute=0, second=0, microsecond=0)
     upto = task.read_upto()
-    first = (task.as_of - timedelta(days=task.settings.collect.capture_days)).date() if upto is None else upto.date()
+    back = timedelta(days=task.settings.collect.capture_days)
+    late = timedelta(hours=task.settings.collect.capture_late_hours)
+    first = (task.as_of - back if upto is None else upto - late).date()
     with aws_errors(f"Data capture in {task.account.id} {task.region}"):
-        captured = _captured(task)
-        rows = sum(_variant(task, source, first, end, number / len(captured)) for number, source in enumerate(captured))
+        places = list(captured(task))
+        read = sum(_place(task, source, first, end, number / len(places)) for number, source in enumerate(places))
     task.has_read_upto(end)
+    return read
+
+
+def _place(task: Task, source: Captured, first: date, end: datetime, share: float) -> int:
+    first = max(first, source.since)
+    if first > end.date():
+        return 0
+    shelves = Shelves(task, source)
+    hours = [
+        hour for hour in _hours(task, source, first, end) if not shelves.has(hour.start, hour.contents, len(hour.files))
+    ]
+    rows = 0
+    for batch in _batches(hours):
+        task.progress(f"{source.endpoint} {batch[0].start:%Y-%m-%d}", share)
+        rows += _read(task, source, shelves, batch)
     return rows
 
 
-def _captured(task: Task) -> list[Captured]:
-    """Variants that record requests into a bucket that may be read."""
-    known = {schedule.endpoint: schedule for schedule in schedules(task) if schedule.kind == "DataQuality"}
-    found: list[Captured] = []
-    for row in observed(task, "endpoint"):
-        document = json.loads(row["config"])
-        wish = (
-            (document.get("EndpointConfig") or {}).get("DataCaptureConfig") or document.get("DataCaptureConfig") or {}
-        )
-        if not wish.get("EnableCapture") or not wish.get("DestinationS3Uri"):
-            continue
-        bucket, prefix = split_uri(wish["DestinationS3Uri"])
-        allowed = task.settings.collect.capture_buckets
-        if allowed and bucket not in allowed:
-            task.note(f"Captures of {row['name']} are in bucket {bucket}, which the settings do not name: not read.")
-            continue
-        schedule = known.get(row["name"])
-        statistics = (baseline(task, schedule) if schedule else None) or {}
-        types: dict[str, FeatureType] = {item["feature"]: item["type"] for item in profiles(statistics)[0]}
-        for variant in document.get("ProductionVariants", []):
-            folder = "/".join(part for part in (prefix, row["name"], variant["VariantName"]) if part)
-            since = row["created_at"].date()
-            found.append(
-                Captured(
-                    row["name"],
-                    variant["VariantName"],
-                    bucket,
-                    folder,
-                    since,
-                    tuple(feature_names(statistics)),
-                    types,
-                    wish.get("InitialSamplingPercentage") or wish.get("CurrentSamplingPercentage"),
-                )
-            )
-    return found
-
-
-def _variant(task: Task, source: Captured, first: date, end: datetime, share: float) -> int:
-    """All days of one variant, written at once. Returns the rows that changed."""
-    first, last = max(first, source.since), end.date()
-    if first > last:
-        return 0
-    variant = {
-        "account": task.account.id,
-        "region": task.region,
-        "endpoint": source.endpoint,
-        "variant": source.variant,
-    }
-    place = variant | {"role": "capture"}
-    tokens = DayTokens(task, variant, first, last)
-    here = pl.all_horizontal(pl.col(column) == value for column, value in place.items())
-    before = task.lake.scan(FEATURE_PROFILES).filter(here & pl.col("day").is_between(first, last)).collect()
-    changed: list[dict[str, Any]] = []
-    for day in days_between(first, last):
-        task.progress(f"{source.endpoint} {day}", share)
-        so_far = _so_far(before.filter(pl.col("day") == day), day)
-        # A day that is read from its start again is counted from its start again.
-        so_far.tokens = tokens.known(day) if so_far.records else TokenUse()
-        stop = min(day_start(day) + timedelta(days=1), end)
-        there = so_far.upto < stop and _read(task, source, so_far, day, stop)
-        tokens.put(day, so_far.tokens)
-        if there:
-            changed += [
-                columns(profile)
-                | place
-                | {
-                    "feature": feature,
-                    "sampling_percent": source.sampling,
-                    "window_start": day_start(day),
-                    "window_end": stop,
-                    "day": day,
-                    "observed_at": task.as_of,
-                }
-                for feature, profile in sorted(so_far.profiles.items())
-            ]
-    tokens.keep()
-    if changed:
-        made = pl.DataFrame(changed, schema=FEATURE_PROFILES.columns)
-        rows = pl.concat([before.join(made, on="day", how="anti"), made])
-        task.replace(FEATURE_PROFILES, rows, Scope(place, "day", first, last))
-    return len(changed)
-
-
-def _so_far(rows: pl.DataFrame, day: date) -> Day:
-    if rows.is_empty():
-        return Day(day_start(day), {})
-    known = {row["feature"]: of_row(row) for row in rows.iter_rows(named=True)}
-    return Day(rows["window_end"][0].astimezone(UTC), known, rows["records"][0])
-
-
-def _read(task: Task, source: Captured, so_far: Day, day: date, stop: datetime) -> bool:
-    """Add the hours from ``so_far.upto`` to ``stop``. Returns whether there was any record."""
+def _hours(task: Task, source: Captured, first: date, end: datetime) -> Iterator[Hour]:
     client = task.client("s3")
-    under = f"{source.folder}/{day:%Y/%m/%d}/"
-    there = listed(client, source.bucket, under)
-    wanted = (item for item in there if item.key.endswith(".jsonl") and so_far.upto <= _hour(item, under, day) < stop)
-    before = so_far.records
-    for chunk in _chunks(wanted):
-        with TemporaryDirectory(prefix="sagekeeper-capture-") as folder, ThreadPoolExecutor(FETCHERS) as pool:
-            paths = [Path(folder) / f"{number:06}.jsonl" for number in range(len(chunk))]
-            files = list(pool.map(lambda pair: fetch(client, *pair), zip(chunk, paths, strict=True)))
-            so_far.tokens += token_use(files)
-            lines = read_lines([(item.key, path.read_bytes()) for item, path in zip(chunk, files, strict=True)])
-            _add(source, so_far, records(lines, "input", source.names))
-    if so_far.poison:
-        task.note(f"{so_far.poison} capture lines of {source.endpoint} on {day} cannot be read and were left out.")
-    if so_far.odd:
-        task.note(
-            f"{so_far.odd} records of {source.endpoint} on {day} have another number of values than the others "
-            "and were left out."
+    for day in days_between(first, end.date()):
+        under = f"{source.prefix}/{day:%Y/%m/%d}/"
+        there = (item for item in listed(client, source.bucket, under) if item.key.endswith(".jsonl") and item.size)
+        for name, files in groupby(there, key=lambda item, under=under: item.key.removeprefix(under).split("/", 1)[0]):  # type: ignore[misc]
+            start = day_start(day) + timedelta(hours=int(name)) if name.isdecimal() and int(name) < 24 else None
+            if start is not None and start + HOUR <= end:
+                yield Hour(start, tuple(files))
+
+
+def _batches(hours: Iterable[Hour]) -> Iterator[Sequence[Hour]]:
+    """Hours that are read and written together: as many as `CHUNK_BYTES` hold, or one that is larger."""
+    batch: list[Hour] = []
+    size = 0
+    for hour in hours:
+        if batch and size + hour.bytes > CHUNK_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(hour)
+        size += hour.bytes
+    if batch:
+        yield batch
+
+
+def _read(task: Task, source: Captured, shelves: Shelves, batch: Sequence[Hour]) -> int:
+    known = shelves.types(batch[0].start)
+    schema = replace(source.schema, types={**known, **source.schema.types})
+    start_of = {item.key: hour.start for hour in batch for item in hour.files}
+    client = task.client("s3")
+    chunks: list[Chunk] = []
+    counts: list[pl.DataFrame] = []
+    for files in _chunks(item for hour in batch for item in hour.files):
+        with ThreadPoolExecutor(FETCHERS) as pool:
+            texts = list(pool.map(lambda item: contents(client, item), files))
+        lines = read_lines([(item.key, text) for item, text in zip(files, texts, strict=True)])
+        hours = pl.DataFrame(
+            [{"file": item.key, "variant": source.folder, "window_start": start_of[item.key]} for item in files],
+            schema={"file": pl.String, "variant": pl.String, "window_start": pl.Datetime("us", "UTC")},
         )
-    return so_far.records > before
+        chunks.append(profiled(lines, hours, schema))
+        sound = lines.group_by("file").agg(requests=pl.col("why").is_null().sum().cast(pl.Int64))
+        counts.append(hours.join(sound, on="file", how="left").join(token_use(lines), on="file", how="left"))
+    whole = together(chunks, known)
+    by_hour = pl.concat(counts).group_by("window_start").agg(pl.col("requests", *TOKEN_COUNTS).sum())
+    _tell(task, source, whole, start_of)
+    shelves.put(
+        whole,
+        by_hour,
+        pl.DataFrame([_row(hour) for hour in batch], schema_overrides={"window_start": pl.Datetime("us", "UTC")}),
+        pl.DataFrame({"file": list(start_of), "window_start": list(start_of.values())}).cast(
+            {"window_start": pl.Datetime("us", "UTC")}
+        ),
+    )
+    return whole.rows.height
 
 
-def _hour(item: Stored, under: str, day: date) -> datetime:
-    """The hour in the path; one that is no hour is before every window, and so never read."""
-    hour = item.key.removeprefix(under).split("/", 1)[0]
-    return day_start(day) + timedelta(hours=int(hour) if hour.isdecimal() else -1)
+def _row(hour: Hour) -> dict[str, Any]:
+    return {"window_start": hour.start, "files": len(hour.files), "bytes": hour.bytes, "contents": hour.contents}
 
 
 def _chunks(items: Iterable[Stored]) -> Iterator[Sequence[Stored]]:
@@ -211,27 +162,29 @@ def _chunks(items: Iterable[Stored]) -> Iterator[Sequence[Stored]]:
         yield chunk
 
 
-def _add(source: Captured, so_far: Day, read: Records) -> None:
-    so_far.poison += read.poison
-    so_far.odd += read.odd
-    count = read.keys.height
-    for feature in read.values.select(pl.selectors.string()).columns:
-        values = read.values[feature]
-        if feature not in so_far.profiles:
-            # Records before the first that has this feature did not have it.
-            kind = source.types.get(feature) or type_of(values)
-            so_far.profiles[feature] = Profile(kind, so_far.records, so_far.records)
-        before = so_far.profiles[feature]
-        so_far.profiles[feature] = merge([before, profile_of(values, before.type)])
-    for feature, before in so_far.profiles.items():
-        if feature not in read.values.columns:
-            so_far.profiles[feature] = merge([before, Profile(before.type, count, count)])
-    so_far.records += count
+def _tell(task: Task, source: Captured, read: Chunk, start_of: dict[str, datetime]) -> None:
+    days = read.rejected.with_columns(
+        day=pl.col("file").replace_strict(start_of, return_dtype=pl.Datetime("us", "UTC")).dt.date()
+    )
+    counted = days.group_by("day").agg(
+        poison=pl.col("record").is_null().sum(),
+        odd=pl.col("record").is_not_null().sum(),
+        why=pl.col("why").mode().first(),
+    )
+    for day, poison, odd, why in counted.sort("day").iter_rows():
+        if poison:
+            task.note(
+                f"{poison} capture lines of {source.endpoint} on {day} cannot be read and were left out (mostly: {why})."
+            )
+        if odd:
+            task.note(
+                f"{odd} records of {source.endpoint} on {day} were left out of lines that can be read (mostly: {why})."
+            )
 
 
 DATA_CAPTURE = Source(
     name="data_capture",
-    description="what endpoints are asked, profiled by feature and day",
+    description="what endpoints are asked and answer, profiled by feature and hour",
     per="account_region",
     permissions=("s3:ListBucket", "s3:GetObject", "sagemaker:DescribeDataQualityJobDefinition"),
     collect=collect,

@@ -48,6 +48,18 @@ def listed(client: Any, bucket: str, prefix: str) -> Iterator[Stored]:
         token = {"ContinuationToken": answer["NextContinuationToken"]}
 
 
+def folders(client: Any, bucket: str, prefix: str) -> list[str]:
+    """Names of what has something below it, right below ``prefix`` (which ends with a slash)."""
+    token: dict[str, str] = {}
+    found: list[str] = []
+    while True:
+        answer = client.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/", **token)
+        found += [item["Prefix"].removeprefix(prefix).rstrip("/") for item in answer.get("CommonPrefixes", [])]
+        if not answer.get("IsTruncated"):
+            return found
+        token = {"ContinuationToken": answer["NextContinuationToken"]}
+
+
 def read_json(client: Any, bucket: str, key: str) -> tuple[Any, datetime] | None:
     """The parsed object and when it was written; None when it is not there. Raises ValueError when it is not JSON."""
     try:
@@ -57,6 +69,12 @@ def read_json(client: Any, bucket: str, key: str) -> tuple[Any, datetime] | None
             return None
         raise
     return json.loads(answer["Body"].read()), answer["LastModified"]
+
+
+def contents(client: Any, stored: Stored) -> bytes:
+    """The object, in memory."""
+    body: bytes = client.get_object(Bucket=stored.bucket, Key=stored.key)["Body"].read()
+    return body
 
 
 def fetch(client: Any, stored: Stored, path: Path) -> Path:

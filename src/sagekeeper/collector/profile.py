@@ -6,10 +6,11 @@ other text in a numeric feature, and infinity, is invalid: there, but of another
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import polars as pl
 from datasketches import hll_sketch, kll_doubles_sketch
 
@@ -20,92 +21,150 @@ from sagekeeper.core.feature_profile import (
     SKETCH_K,
     FeatureType,
     Profile,
+    merge,
 )
 
 MISSING = ("", "nan", "null", "none", "na", "n/a", "\\n")
 """How libraries spell a number that is not there (pandas, JSON, R, Hive's \\N)."""
 
 
+SPELLED_NUMBERS = 0.9
+"""Share of the values that must be numbers for the feature to be one. The rest are type errors, which are worth knowing."""
+ONE = "group"
+
+
 def profile_of(values: pl.Series, kind: FeatureType, absent: int = 0) -> Profile:
     """Of ``values`` and of ``absent`` records that do not have the feature at all."""
-    if kind == "categorical":
-        return _of_categories(values, absent)
-    return _of_numbers(values, absent)
+    made = profiles_of(values, pl.repeat(0, len(values), dtype=pl.UInt32, eager=True), kind)
+    return merge([*made.values(), Profile(kind, absent, absent)])
+
+
+def profiles_of(values: pl.Series, group: pl.Series, kind: FeatureType, sketch_k: int = SKETCH_K) -> dict[int, Profile]:
+    """A profile for each number in ``group`` (as long as ``values``): an hour of a model, say."""
+    frame = pl.DataFrame({ONE: group, "value": values})
+    if kind == "vector":
+        return _of_vectors(frame)
+    return _of_categories(frame) if kind == "categorical" else _of_numbers(frame, sketch_k)
 
 
 def type_of(values: pl.Series) -> FeatureType:
-    """Numeric when every value there is a number."""
-    present = values.drop_nulls()
-    numbers = present.str.strip_chars().cast(pl.Float64, strict=False)
-    return "numeric" if len(present) and numbers.null_count() == 0 else "categorical"
-
-
-def _of_categories(values: pl.Series, absent: int) -> Profile:
-    present = values.drop_nulls()
-    counted = present.value_counts()
-    frequent, error = _kept(counted, MOST_CATEGORIES)
-    return Profile(
-        "categorical",
-        records=len(values) + absent,
-        missing=len(values) - len(present) + absent,
-        frequent=frequent,
-        frequent_error=error,
-        distinct=_distinct(counted.to_series(0)),
-    )
-
-
-def _of_numbers(values: pl.Series, absent: int) -> Profile:
-    read = values if values.dtype.is_numeric() else values.str.strip_chars().cast(pl.Float64, strict=False)
-    numbers = read.cast(pl.Float64).drop_nulls().drop_nans()
-    numbers = numbers.filter(numbers.is_finite())
-    unread = len(values) - len(numbers)
-    missing = _missing(values) if unread else 0
-    present = len(numbers)
-    made: dict[str, Any] = {"records": len(values) + absent, "missing": missing + absent, "invalid": unread - missing}
-    if not present:
-        return Profile("numeric", **made)
-    array = numbers.to_numpy(writable=True)  # the sketch takes no read-only array
-    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there are, it is unknown
-        mean = float(array.mean())
-        squares = float(((array - mean) ** 2).sum())
-    sketch = kll_doubles_sketch(SKETCH_K)
-    sketch.update(array)
-    counted = numbers.value_counts()
-    frequent, error = _kept(counted, MOST_NUMBERS)
-    return Profile(
-        "numeric",
-        **made,
-        mean=mean if np.isfinite(mean) else None,
-        squares=squares if np.isfinite(squares) else None,
-        minimum=float(array.min()),
-        maximum=float(array.max()),
-        sketch=sketch,
-        frequent={_spelled(value): count for value, count in frequent.items()},
-        frequent_error=error,
-        distinct=_distinct(counted.to_series(0)),
-    )
-
-
-def _missing(values: pl.Series) -> int:
+    """Numeric when nearly all values that are there are numbers."""
+    if values.dtype == pl.List:
+        return "vector"
     if values.dtype.is_numeric():
-        return values.null_count() + int(values.is_nan().sum() if values.dtype.is_float() else 0)
-    spelled = values.str.strip_chars().str.to_lowercase().is_in(MISSING)
-    return values.null_count() + int(spelled.sum())
+        return "numeric"
+    there = values.filter(~_missing(values))
+    numbers = len(there) - _numbers(there).null_count()
+    return "numeric" if len(there) and numbers >= SPELLED_NUMBERS * len(there) else "categorical"
 
 
-def _kept(counted: pl.DataFrame, most: int) -> tuple[dict[Any, int], int]:
-    """The most frequent values, and the largest count among those that were dropped."""
-    value = counted.columns[0]
-    ordered = counted.top_k(most + 1, by=["count", value], reverse=[False, True])
-    ordered = ordered.sort(["count", value], descending=[True, False])
-    error = int(ordered["count"][most]) if ordered.height > most else 0
-    return dict(ordered.head(most).iter_rows()), error
+def _of_categories(frame: pl.DataFrame) -> dict[int, Profile]:
+    sizes = frame.group_by(ONE).agg(records=pl.len(), missing=pl.col("value").null_count())
+    counted = _counted(frame.drop_nulls("value"), MOST_CATEGORIES)
+    return {
+        row[ONE]: Profile("categorical", records=row["records"], missing=row["missing"], **counted.get(row[ONE], {}))
+        for row in sizes.iter_rows(named=True)
+    }
 
 
-def _distinct(unique: pl.Series) -> Any:
-    sketch = hll_sketch(DISTINCT_LOG2)
-    deque(map(sketch.update, unique.to_list()), maxlen=0)
-    return sketch
+def _of_numbers(frame: pl.DataFrame, sketch_k: int) -> dict[int, Profile]:
+    read = frame.select(ONE, number=_numbers(frame["value"]), missing=_missing(frame["value"]))
+    there = read.filter(pl.col("number").is_not_null()).sort(ONE)
+    sizes = read.group_by(ONE).agg(records=pl.len(), missing=pl.col("missing").sum(), present=pl.col("number").count())
+    number = pl.col("number")
+    moments = there.group_by(ONE).agg(
+        mean=number.mean(), variance=number.var(ddof=0), minimum=number.min(), maximum=number.max()
+    )
+    counted = _counted(there.rename({"number": "value"}), MOST_NUMBERS)
+    sketches = dict(_sketches(there, sketch_k))
+    found = {}
+    for row in sizes.join(moments, on=ONE, how="left").iter_rows(named=True):
+        squares = None if row["variance"] is None else row["variance"] * row["present"]
+        found[row[ONE]] = Profile(
+            "numeric",
+            records=row["records"],
+            missing=row["missing"],
+            invalid=row["records"] - row["missing"] - row["present"],
+            mean=_finite(row["mean"]),  # of numbers near the largest there are, it is unknown
+            squares=_finite(squares),
+            minimum=row["minimum"],
+            maximum=row["maximum"],
+            sketch=sketches.get(row[ONE]),
+            **counted.get(row[ONE], {}),
+        )
+    return found
+
+
+def _of_vectors(frame: pl.DataFrame) -> dict[int, Profile]:
+    width = frame["value"].list.len().drop_nulls().mode().sort()
+    found = {}
+    for (group,), rows in frame.group_by(ONE):
+        there = rows["value"].drop_nulls()
+        alike = there.filter(
+            (there.list.len() == (width[0] if len(width) else 0)) & ~there.list.eval(pl.element().is_null()).list.any()
+        )
+        sizes: dict[str, Any] = {
+            "records": rows.height,
+            "missing": rows.height - len(there),
+            "invalid": len(there) - len(alike),
+        }
+        if alike.is_empty():
+            found[int(str(group))] = Profile("vector", **sizes)
+            continue
+        vectors = alike.explode().to_numpy().reshape(len(alike), -1)
+        squares = float(((vectors - vectors.mean(axis=0)) ** 2).sum())
+        found[int(str(group))] = Profile("vector", **sizes, squares=squares, vector_sum=vectors.sum(axis=0))
+    return found
+
+
+def _numbers(values: pl.Series) -> pl.Series:
+    """As finite numbers, null where a value is none."""
+    read = values if values.dtype.is_numeric() else values.str.strip_chars().cast(pl.Float64, strict=False)
+    numbers = read.cast(pl.Float64)
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def _missing(values: pl.Series) -> pl.Series:
+    if values.dtype.is_float():
+        return values.is_null() | values.is_nan().fill_null(value=False)
+    if values.dtype.is_numeric() or values.dtype == pl.List:
+        return values.is_null()
+    return values.is_null() | values.str.strip_chars().str.to_lowercase().is_in(MISSING).fill_null(value=False)
+
+
+def _counted(there: pl.DataFrame, most: int) -> dict[int, dict[str, Any]]:
+    """By group: the most frequent values, the largest count among those that were dropped, how many different ones."""
+    counts = there.group_by(ONE, "value").len("count").sort(ONE, "count", "value", descending=[False, True, False])
+    found: dict[int, dict[str, Any]] = {}
+    parts = counts.group_by(ONE, maintain_order=True).agg(
+        pl.col("value").head(most).alias("named"),
+        pl.col("count").head(most + 1),
+        pl.col("value").alias("all"),
+    )
+    for group, named, count, every in parts.iter_rows():
+        spelled = map(_spelled, named) if there.schema["value"].is_numeric() else named
+        error = count[most] if len(count) > most else 0
+        distinct = hll_sketch(DISTINCT_LOG2)
+        deque(map(distinct.update, every), maxlen=0)
+        # What is no more frequent than a value that was dropped says nothing beside the bound.
+        frequent = {value: seen for value, seen in zip(spelled, count, strict=False) if seen > error}
+        found[group] = {"frequent": frequent, "frequent_error": error, "distinct": distinct}
+    return found
+
+
+def _sketches(there: pl.DataFrame, sketch_k: int) -> Iterator[tuple[int, Any]]:
+    """``there``: sorted by group."""
+    numbers = there["number"].to_numpy(writable=True)  # the sketch takes no read-only array
+    begin = 0
+    for group, size in there.group_by(ONE, maintain_order=True).len().iter_rows():
+        sketch = kll_doubles_sketch(sketch_k)
+        sketch.update(numbers[begin : begin + size])
+        begin += size
+        yield group, sketch
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _spelled(number: float) -> str:

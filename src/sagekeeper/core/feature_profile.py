@@ -37,7 +37,8 @@ class Profile:
     ``missing``: null, absent, or a spelling of it. ``invalid``: there, but of another type than the feature. ``mean`` and
     ``squares`` (sum of squared deviations from it) are None where they are unknown, such as without any number. ``sketch``: a
     kll_doubles_sketch of the numbers. ``frequent``: value -> count; the true count of *any* value, also of one that is not
-    there, is at most ``frequent_error`` higher. ``distinct``: an hll_sketch. ``vector_sum``: of a feature that is a vector.
+    there, is at most ``frequent_error`` higher. ``distinct``: an hll_sketch. ``vector_sum``: of a feature that is a vector,
+    whose ``squares`` are distances from the mean vector.
     """
 
     type: FeatureType
@@ -91,7 +92,7 @@ def merge(profiles: Iterable[Profile]) -> Profile:
         missing=sum(part.missing for part in parts),
         invalid=sum(part.invalid for part in parts),
         mean=mean if numeric else None,
-        squares=squares if numeric else None,
+        squares=squares if numeric else _spread(parts) if kind == "vector" else None,
         minimum=min((part.minimum for part in parts if part.minimum is not None), default=None) if numeric else None,
         maximum=max((part.maximum for part in parts if part.maximum is not None), default=None) if numeric else None,
         sketch=_sketch(parts) if numeric else None,
@@ -234,3 +235,15 @@ def _vectors(parts: list[Profile]) -> npt.NDArray[np.float64] | None:
     if not there or len({len(one) for one in there}) > 1:
         return None
     return np.asarray(np.sum(there, axis=0), dtype=np.float64)
+
+
+def _spread(parts: list[Profile]) -> float | None:
+    """Sum of squared distances of all vectors from their mean."""
+    there = [part for part in parts if part.present]
+    whole = _vectors(there)
+    if whole is None or any(part.squares is None for part in there):
+        return None
+    counts = np.array([part.present for part in there], dtype=np.float64)
+    means = np.array([part.vector_sum for part in there]) / counts[:, None]
+    away = means - whole / counts.sum()
+    return math.fsum(part.squares or 0.0 for part in there) + float(np.sum(counts[:, None] * away**2))

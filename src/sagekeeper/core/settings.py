@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -57,6 +57,24 @@ class Collect(BaseModel):
         pattern=r"^[\w.-]+$",
         description="custom attribute of a request (key=value) that names the model of a multi-model endpoint",
     )
+    capture_late_hours: int = Field(
+        24, ge=1, le=720, description="capture files that appear so long after their hour are still read"
+    )
+    capture_features: dict[str, list[str]] = Field(
+        {},
+        description="features of an endpoint in their order, where no baseline tells them (patterns: house-* = [...])",
+    )
+    capture_drop: list[str] = Field(
+        [], description="captured features that are never kept, as feature or endpoint/feature (patterns: *email*)"
+    )
+    capture_hash: list[str] = Field(
+        [],
+        description="captured features of which only keyed hashes are kept, as feature or endpoint/feature (patterns)",
+    )
+    capture_hash_key: SecretStr | None = Field(
+        None,
+        description="secret key of those hashes: who knows it can look up a value, and the same key compares over time",
+    )
     exports: list[str] = Field(
         [],
         description="s3://bucket/prefix of billing exports (CUR, CUR 2.0, FOCUS) that the payer's reader role may read",
@@ -65,6 +83,13 @@ class Collect(BaseModel):
         False, description="also tell those whom AWS Budgets tells, of AWS's budgets; they get AWS's own mails too"
     )
     own_cost_limit_usd_per_day: Decimal = Field(Decimal("5"), description="stop collecting above this own cost")
+
+    @model_validator(mode="after")
+    def _hashes_have_a_key(self) -> Collect:
+        """Plain hashes of names or ages are undone by trying all names and ages."""
+        if self.capture_hash and not (self.capture_hash_key and self.capture_hash_key.get_secret_value()):
+            raise ValueError("capture_hash needs capture_hash_key (SAGEKEEPER_COLLECT__CAPTURE_HASH_KEY)")
+        return self
 
 
 Fallback = Literal["endpoint_config", "model", "endpoint", "parent", "execution_role", "user_profile"]

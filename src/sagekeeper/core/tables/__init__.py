@@ -7,6 +7,7 @@ case and AWS's own words. Times are UTC. A null amount or value is *unknown*, ne
 from __future__ import annotations
 
 from sagekeeper.core.tables.account import INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS
+from sagekeeper.core.tables.captured import CAPTURE_HOURS, CAPTURE_REJECTS, FEATURE_HOURS
 from sagekeeper.core.tables.money import (
     BILL_VERSIONS,
     COSTS,
@@ -41,6 +42,9 @@ TABLES: tuple[Table, ...] = (
     JOBS,
     TRIAL_COMPONENTS,
     FEATURE_PROFILES,
+    FEATURE_HOURS,
+    CAPTURE_HOURS,
+    CAPTURE_REJECTS,
     TOKEN_USE,
     MODEL_REQUESTS,
     MONITOR_VIOLATIONS,
@@ -58,9 +62,12 @@ __all__ = [
     "ATTRIBUTIONS",
     "BIAS",
     "BILL_VERSIONS",
+    "CAPTURE_HOURS",
+    "CAPTURE_REJECTS",
     "COSTS",
     "DAILY_COSTS",
     "ESTIMATES",
+    "FEATURE_HOURS",
     "FEATURE_PROFILES",
     "INVENTORY",
     "JOBS",

@@ -14,7 +14,7 @@ FEATURE_PROFILES = Table(
         "endpoint": pl.String(),
         "variant": pl.String(),
         "feature": pl.String(),
-        "role": pl.String(),  # baseline, capture (what was asked) or prediction (what was answered)
+        "role": pl.String(),  # baseline, capture (what was asked), prediction (what was answered), or words_of_ one of them
         "window_start": UTC_TIME,  # an hour; for a baseline: when it was made
         "window_end": UTC_TIME,
         "day": pl.Date(),

@@ -109,7 +109,8 @@ def feature_profiles(lake: Lake, key: ModelKey, as_of: datetime) -> pl.DataFrame
         & (pl.col("window_end") <= as_of)
         & ((pl.col("role") == "baseline") | (pl.col("day") >= (as_of - 2 * RECENT).date()))
     )
-    rows = own.filter((pl.col("variant") == key.variant) | (pl.col("role") == "baseline")).collect()
+    baselines = pl.col("role") == "baseline"
+    rows = own.filter(baselines | ((pl.col("variant") == key.variant) & (pl.col("role") == "capture"))).collect()
     newest = rows.filter(pl.col("role") == "capture")["window_end"].max()
     if not isinstance(newest, datetime):
         return rows
