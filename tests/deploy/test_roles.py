@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from sagekeeper.collector import SOURCES
-from sagekeeper.lifecycle import ACTUATORS
+from sagekeeper.collector import SOURCES, capture_window
+from sagekeeper.lifecycle import ACTUATORS, publish_monitor_metrics
 
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "iam-roles.yaml"
 FORBIDDEN = (
@@ -57,6 +57,12 @@ def test_the_applier_may_do_what_every_actuator_needs() -> None:
 
 def test_the_reader_may_read_what_plans_need() -> None:
     assert missing({action for actuator in ACTUATORS for action in actuator.reads}, "Reader") == []
+
+
+def test_the_monitoring_job_may_do_what_its_program_does_and_change_nothing_else() -> None:
+    assert missing({*capture_window.PERMISSIONS, publish_monitor_metrics.PERMISSION, "s3:PutObject"}, "Monitor") == []
+    assert [action for action in granted("Monitor") if action.startswith(("sagemaker:", "iam:"))] == []
+    assert not any(fnmatchcase("s3:DeleteObject", pattern) for pattern in granted("Monitor"))
 
 
 def test_no_role_may_destroy_data_or_buy_anything() -> None:

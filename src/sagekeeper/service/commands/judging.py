@@ -13,6 +13,7 @@ from sagekeeper.analyzers.bias import bias as bias_of
 from sagekeeper.analyzers.bias import in_facet
 from sagekeeper.analyzers.quality import FEWEST, classes, problem_of
 from sagekeeper.analyzers.quality import quality as quality_of
+from sagekeeper.analyzers.quality_decisions import decided
 from sagekeeper.collector.labelled_records import labelled, table
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
@@ -54,7 +55,7 @@ def quality(
     kind = problem or problem_of(read.rows)
     if kind not in PROBLEMS:
         raise BadInput(f"--problem {kind}: it is one of {', '.join(PROBLEMS)}.")
-    rows = _with_predictions(read.rows, kind, positive, threshold)
+    rows = decided(read.rows, kind, positive, threshold)
     found = quality_of(rows, kind, positive, segment, fewest)  # type: ignore[arg-type]
     whole = found.filter(pl.col("segment") == "").row(0, named=True)
     out.table(
@@ -140,27 +141,6 @@ def bias(
             "rows": [_plain(row) for row in found.to_dicts()],
         }
     )
-
-
-def _with_predictions(rows: pl.DataFrame, kind: str, positive: str, threshold: float) -> pl.DataFrame:
-    """Where a binary model answers with a probability, make it the score and decide by the threshold."""
-    if kind != "binary_classification":
-        return rows.with_columns(prediction="score") if "prediction" not in rows.columns else rows
-    if "prediction" in rows.columns:
-        told = rows["prediction"].cast(pl.Float64, strict=False)
-        fractions = (
-            told.null_count() == rows["prediction"].null_count()
-            and bool(told.is_between(0, 1).all())
-            and bool(((told > 0) & (told < 1)).any())
-        )
-        if not fractions:
-            return rows
-        rows = rows.with_columns(score=told)
-    number = pl.col("score").cast(pl.Float64, strict=False)
-    (yes,) = pl.select(pl.lit(positive).alias("yes")).select(classes("yes"))["yes"]
-    decided = pl.when(number >= threshold).then(pl.lit(yes)).when(number < threshold).then(pl.lit("(not)"))
-    other = rows.select(classes("label")).drop_nulls().filter(pl.col("label") != yes)["label"].unique()
-    return rows.with_columns(prediction=decided.replace("(not)", other[0]) if len(other) else decided)
 
 
 def _is(frame: pl.DataFrame, column: str, positive: str) -> np.ndarray:
