@@ -14,7 +14,7 @@ from functools import partial
 from sagekeeper.core.errors import BadInput
 from sagekeeper.simulator import organisation
 from sagekeeper.simulator.world import World
-from sagekeeper.simulator.worlds import enterprise, seedling, temptation
+from sagekeeper.simulator.worlds import calm, enterprise, seedling, temptation
 from sagekeeper.simulator.worlds.flows import add_flows
 
 Settle = Callable[[World, datetime, int], None]
@@ -36,6 +36,7 @@ WORLDS: dict[str, Settle] = {
     "small": _small,
     "seedling": seedling.settle,
     "temptation": temptation.settle,
+    "calm": calm.settle,
     "enterprise": enterprise.settle,
 }
 """``demo`` and ``studio`` are one: two accounts, 40 endpoints, 600 training jobs; ``small`` is a part of it for tests."""
