@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-RUN_SUFFIX = r"(?:[-_.](?:\d[\dTZ]*|[0-9a-f]{8,}))+$"
+from sagekeeper.core.job_names import RUN_SUFFIX
 
 
 def family(name: str = "name") -> pl.Expr:

@@ -9,11 +9,12 @@ and however often it comes back. The rules:
   expected stays quiet if it begins about the same day of the month and is neither in its level nor in its sum half as much again.
 * What a person resolved stays so while the same episode fades out.
 * What was meant (`Stake.planned`) is expected from its first day on.
+* What goes on under another kind takes the other's place (`incident_succession.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.ledger.incident_models import IncidentEventRow, IncidentRow
+from sagekeeper.core.ledger.incident_succession import PRODUCT, predecessor, take_over, told_already
 from sagekeeper.core.ledger.runs import audit
 from sagekeeper.core.types import Finding, Stake
 
@@ -37,6 +39,7 @@ Verdict = Literal["acknowledged", "snoozed", "expected", "resolved", "open"]
 
 def record_incidents(session: Session, kinds: Iterable[str], findings: Iterable[Finding], as_of: datetime) -> None:
     """Merge one run's ``findings``; those of ``kinds`` (whose analyzer ran to the end) that it no longer sees are resolved."""
+    kinds = list(kinds)
     seen = {finding.fingerprint: finding for finding in findings if finding.stake is not None}
     known = {row.fingerprint: row for row in session.scalars(select(IncidentRow).where(IncidentRow.kind.in_(kinds)))}
     for fingerprint, finding in seen.items():
@@ -44,8 +47,8 @@ def record_incidents(session: Session, kinds: Iterable[str], findings: Iterable[
         assert stake is not None
         row = known.get(fingerprint)
         if row is None:
-            row = IncidentRow(fingerprint=fingerprint, state="new", since=stake.since)
-            session.add(row)
+            _begin(session, finding, stake, seen, set(kinds), as_of)
+            continue
         began, last_seen = row.since, row.last_seen
         _update(row, finding, stake, as_of)
         _move(session, row, stake, began, last_seen, as_of)
@@ -54,6 +57,25 @@ def record_incidents(session: Session, kinds: Iterable[str], findings: Iterable[
             if row.state == "expected":
                 row.accepted_excess = row.excess
             _enter(session, row, "resolved", as_of, "no longer seen")
+
+
+def _begin(
+    session: Session, finding: Finding, stake: Stake, seen: Collection[str], kinds: Collection[str], as_of: datetime
+) -> None:
+    """A new row; if its money was told under another kind, in that one's place."""
+    other = predecessor(session, finding, stake, seen, kinds)
+    row = IncidentRow(fingerprint=finding.fingerprint, state="new", since=stake.since)
+    _update(row, finding, stake, as_of)
+    session.add(row)
+    if other is not None and told_already(row, other, as_of, float(GROWN)):
+        _enter(session, row, "resolved", as_of, f"told as {other.title}", PRODUCT)
+        return
+    if other is not None and other.state != "resolved":
+        take_over(row, other)
+        _enter(session, other, "resolved", as_of, f"goes on as {row.title}")
+        if row.state != "new":
+            _enter(session, row, row.state, as_of, f"goes on from {other.title}")
+    _move(session, row, stake, row.since, None, as_of)
 
 
 def decide_incident(
