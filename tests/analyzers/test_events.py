@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from sagekeeper.analyzers.events import EVENTS, events
+from sagekeeper.analyzers.events import events_of
+from sagekeeper.analyzers.facts import EVENTS
 
 MADE = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 RESIZED = datetime(2026, 11, 17, 14, 10, tzinfo=UTC)
@@ -25,7 +26,7 @@ def look(rows: SimpleNamespace, day: int, name: str = "fraud", **more: Any) -> d
 
 
 def seen(rows: SimpleNamespace, *looks: dict[str, Any], jobs: tuple[dict[str, Any], ...] = ()) -> list[dict[str, Any]]:
-    found = events(rows.inventory(*looks), rows.jobs(*jobs), ("owner",))
+    found = events_of(rows.inventory(*looks), rows.jobs(*jobs), ("owner",))
     assert found.schema == pl.Schema(EVENTS)
     return found.to_dicts()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from sagekeeper.analyzers.facts import EVENTS
 from sagekeeper.analyzers.overspend import Settings, find
 from sagekeeper.core.types import Finding
 
@@ -150,3 +153,185 @@ def test_the_same_rise_has_the_same_fingerprint_a_day_later(rows: SimpleNamespac
     costs = days(rows, "grown", lambda day: 218.0 if day >= date(2026, 11, 11) else 73.0)
     later = find(rows.facts(as_of=rows.as_of + timedelta(days=1), daily_costs=costs), Settings())
     assert [item.fingerprint for item in later] == [item.fingerprint for item in told(rows, *costs)]
+
+
+def event(kind: str, name: str, at: datetime, **more: Any) -> dict[str, Any]:
+    """Something done to an endpoint."""
+    blank = dict.fromkeys(EVENTS)
+    here = {"account": "123456789012", "region": "us-east-1", "resource_kind": "endpoint", "exact": True}
+    return blank | here | {"kind": kind, "name": name, "at": at} | more
+
+
+def told_with(rows: SimpleNamespace, done: list[dict[str, Any]], *costs: dict[str, Any], **facts: Any) -> list[Finding]:
+    """The findings where something was done."""
+    known = rows.facts(daily_costs=list(costs), **facts)
+    return find(replace(known, events=pl.DataFrame(done, schema=EVENTS)), Settings())
+
+
+STEP = datetime(2026, 11, 10, 14, 10, tzinfo=UTC)  # a Tuesday; costs are higher from the next day on
+
+
+def test_a_rise_is_told_with_what_was_done_to_it_and_when(rows: SimpleNamespace) -> None:
+    costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
+    resized = event("resized", "grown", STEP, before="2 x ml.g5.2xlarge", after="8 x ml.g5.2xlarge", by="ana")
+    other = event("resized", "old", STEP, before="1 x ml.m5.xlarge", after="2 x ml.m5.xlarge")
+    (finding,) = told_with(rows, [other, resized], *costs, *days(rows, "old", steady(500)))
+    assert finding.stake is not None
+    assert (finding.stake.cause, finding.stake.planned) == ("resized", None)
+    assert finding.stake.because == (
+        "Endpoint grown went from 2 to 8 ml.g5.2xlarge on Tuesday 10 November 14:10 UTC by ana."
+    )
+    assert finding.stake.because in finding.explanation
+
+
+def test_a_planned_rise_is_told_as_planned(rows: SimpleNamespace) -> None:
+    costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
+    done = event("resized", "grown", STEP, before="1 x ml.m5.large", after="1 x ml.m5.4xlarge", planned="change CHG-7")
+    (finding,) = told_with(rows, [done], *costs)
+    assert finding.stake is not None
+    assert finding.stake.planned == "change CHG-7"
+    assert "went from 1 x ml.m5.large to 1 x ml.m5.4xlarge" in finding.stake.because
+
+
+def test_what_was_done_a_week_before_explains_nothing(rows: SimpleNamespace) -> None:
+    costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
+    (finding,) = told_with(rows, [event("resized", "grown", STEP - timedelta(days=7))], *costs)
+    assert finding.stake is not None
+    assert finding.stake.cause == "unknown"
+
+
+def new(rows: SimpleNamespace, name: str, cost: float, since: date = date(2026, 11, 11)) -> list[dict[str, Any]]:
+    return days(rows, name, lambda day: cost if day >= since else 0.0)
+
+
+def made(name: str, **more: Any) -> dict[str, Any]:
+    return event("created", name, STEP + timedelta(hours=12), after="1 x ml.g5.2xlarge", **more)
+
+
+def test_what_is_new_is_told_where_it_is_why_its_sum_has_risen_and_the_sum_is_not_told_too(
+    rows: SimpleNamespace,
+) -> None:
+    costs = [*new(rows, "canary", 40.0), *days(rows, "old", steady(100))]
+    (finding,) = told_with(rows, [made("canary")], *costs)
+    assert finding.stake is not None
+    assert (finding.subject.name, finding.stake.cause) == ("canary", "new_resource")
+    assert finding.first_seen.date() == date(2026, 11, 11)
+    assert float(finding.stake.excess) == pytest.approx(9 * 40.0)
+
+
+def test_a_small_new_thing_beside_a_large_sum_that_has_not_risen_is_not_told_and_a_dear_one_is(
+    rows: SimpleNamespace,
+) -> None:
+    around = days(rows, "old", steady(1000))
+    assert told_with(rows, [made("canary")], *new(rows, "canary", 40.0), *around) == []
+    (finding,) = told_with(rows, [made("canary")], *new(rows, "canary", 80.0), *around)  # 2,433 a month
+    assert finding.subject.name == "canary"
+
+
+def test_what_took_the_place_of_another_is_not_new_money(rows: SimpleNamespace) -> None:
+    before = days(rows, "scorer-v1", lambda day: 100.0 if day < date(2026, 11, 11) else 0.0)
+    assert (
+        told_with(rows, [made("scorer-v2")], *before, *new(rows, "scorer-v2", 100.0), *days(rows, "old", steady(300)))
+        == []
+    )
+
+
+def test_a_new_thing_that_is_gone_again_is_not_told(rows: SimpleNamespace) -> None:
+    gone = days(rows, "trial", lambda day: 90.0 if 11 <= day.day <= 13 and day.month == 11 else 0.0)
+    assert told_with(rows, [made("trial")], *gone, *days(rows, "old", steady(100))) == []
+
+
+def test_a_resource_and_its_sum_are_told_once_and_what_is_left_of_the_sum_is_told_without_it(
+    rows: SimpleNamespace,
+) -> None:
+    step = date(2026, 11, 11)
+    grown = days(rows, "grown", lambda day: 300.0 if day >= step else 100.0)
+    steadily = days(rows, "old", steady(100))
+    # Nobody saw these two begin: the bill may only name them since.
+    unseen = [line for name in ("a", "b") for line in days(rows, name, lambda day: 200.0 if day >= step else 0.0)]
+    one, other = told_with(rows, [], *grown, *steadily, *unseen)
+    assert {item.subject.name for item in (one, other)} == {"grown", "Amazon SageMaker, hosting"}
+    amounts = {item.subject.name: float(item.stake.excess) for item in (one, other) if item.stake}
+    assert amounts == {
+        "grown": pytest.approx(9 * 200.0),
+        "Amazon SageMaker, hosting": pytest.approx(9 * 400.0, rel=0.01),
+    }
+    assert "besides what is told of its parts" in one.title + other.title
+
+
+def test_resources_that_all_rose_alike_are_one_cause(rows: SimpleNamespace) -> None:
+    step = date(2026, 11, 11)
+    costs = [
+        line
+        for number in range(1, 6)
+        for line in days(rows, f"e{number}", lambda day, size=100.0 * number: size * (1.5 if day >= step else 1.0))
+    ]
+    (finding,) = told_with(rows, [], *costs)
+    assert finding.subject.name == "Amazon SageMaker, hosting"
+    assert finding.stake is not None
+    assert float(finding.stake.excess) == pytest.approx(9 * 750.0)
+    assert "same ratio" in finding.stake.because
+
+
+def test_a_price_that_rose_is_no_overspend_of_its_users(rows: SimpleNamespace) -> None:
+    step = date(2026, 11, 11)
+    costs = days(rows, "dearer", lambda day: 60.0 if day >= step else 30.0)
+    bill = [
+        rows.bill_line("USE1-Host:ml.m5.4xlarge", 60.0 if day >= step else 30.0, 24.0, x_ChargeDate=day)
+        for day in (LAST - timedelta(days=n) for n in range(40))
+    ]
+    standing = [rows.endpoint("dearer", "ml.m5.4xlarge")]
+    assert told_with(rows, [], *costs, costs=bill, inventory=standing) == []
+    (without,) = told_with(rows, [], *costs, inventory=standing)
+    assert without.subject.name == "dearer"
+
+
+def runs(
+    rows: SimpleNamespace,
+    takes: Callable[[date], float],
+    each_day: Callable[[date], int],
+    machine: Callable[[date], str],
+) -> list[dict[str, Any]]:
+    """Jobs of the family "train" of the last 60 days: minutes, how many, on what."""
+    return [
+        rows.job(
+            f"train-{day:%Y-%m-%d}-{number}",
+            machine(day),
+            datetime(day.year, day.month, day.day, 3 + number, tzinfo=UTC),
+            takes(day),
+        )
+        for day in (LAST - timedelta(days=n) for n in range(60))
+        for number in range(each_day(day))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "cause", "said"),
+    [
+        ("takes", "ran_long", "A run of it takes 3.0 h instead of 1.0 h (medians)."),
+        ("each_day", "more_runs", "times a day instead of 1.0."),
+        (
+            "machine",
+            "resized",
+            "Its runs moved from 1 x ml.m5.xlarge to 1 x ml.m5.4xlarge on Wednesday 11 November 03:00 UTC.",
+        ),
+    ],
+)
+def test_a_family_of_jobs_is_dearer_for_longer_more_or_larger_runs(
+    rows: SimpleNamespace, what: str, cause: str, said: str
+) -> None:
+    step = date(2026, 11, 11)
+    changed: dict[str, tuple[Any, Any]] = {
+        "takes": (60.0, 180.0), "each_day": (1, 3), "machine": ("ml.m5.xlarge", "ml.m5.4xlarge"),
+    }  # fmt: skip
+
+    def of(name: str) -> Callable[[date], Any]:
+        return lambda day: changed[name][name == what and day >= step]
+
+    jobs = runs(rows, of("takes"), of("each_day"), of("machine"))
+    kind = {"resource_kind": "training_job", "usage_family": "training"}
+    costs = days(rows, "train-1", lambda day: 90.0 if day >= step else 30.0, **kind)
+    (finding,) = told_with(rows, [], *costs, jobs=jobs)
+    assert finding.stake is not None
+    assert finding.stake.cause == cause
+    assert said in finding.stake.because

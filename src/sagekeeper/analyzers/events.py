@@ -15,25 +15,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from sagekeeper.analyzers.endpoints import described
+from sagekeeper.analyzers.facts import EVENTS
 from sagekeeper.analyzers.owners import owner, spellings, tag
 from sagekeeper.analyzers.parents import parents
 
 TIME = pl.Datetime("us", "UTC")
-EVENTS: dict[str, pl.DataType] = {
-    "at": TIME,
-    "exact": pl.Boolean(),  # False: seen then, done some time before
-    "kind": pl.String(),  # created, resized, scaled, changed, deleted, started, stopped, retagged, owner_changed, job_started
-    "account": pl.String(),
-    "region": pl.String(),
-    "resource_kind": pl.String(),
-    "name": pl.String(),
-    "before": pl.String(),
-    "after": pl.String(),
-    "by": pl.String(),
-    "role": pl.String(),
-    "owner": pl.String(),
-    "planned": pl.String(),
-}
 PLANNED_TAGS = ("change", "change-id", "deployment", "release", "aws:cloudformation:stack-name")
 """Tags by which somebody, or what deploys, says that this was meant."""
 KINDS = ("endpoint", "notebook_instance", "studio_app", "inference_component")
@@ -44,7 +30,7 @@ LIFE = ["account", "region", "kind", "name", "created_at"]
 RUNNING = ("InService", "Running", "Updating", "Creating", "SystemUpdating", "RollingBack", "Pending")
 
 
-def events(
+def events_of(
     states: pl.DataFrame,
     jobs: pl.DataFrame,
     owner_tags: tuple[str, ...],

@@ -21,6 +21,23 @@ from sagekeeper.core.types import Finding
 BILL = "cost-explorer"
 """The bill that findings are about. Ingested files are looked at, never summed with it."""
 
+EVENTS: dict[str, pl.DataType] = {
+    "at": pl.Datetime("us", "UTC"),
+    "exact": pl.Boolean(),  # False: seen then, done some time before
+    "kind": pl.String(),  # created, resized, scaled, changed, deleted, started, stopped, retagged, owner_changed, job_started
+    "account": pl.String(),
+    "region": pl.String(),
+    "resource_kind": pl.String(),
+    "name": pl.String(),
+    "before": pl.String(),
+    "after": pl.String(),
+    "by": pl.String(),
+    "role": pl.String(),
+    "owner": pl.String(),
+    "planned": pl.String(),
+}
+"""What was done to what costs money (`analyzers/events.py`)."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -40,6 +57,8 @@ class Facts:
     """``key=value`` by which an owner asks to be left alone; empty: there is none."""
     monitor_runs: pl.DataFrame = field(default_factory=MONITOR_RUNS.empty)
     model_quality: pl.DataFrame = field(default_factory=MODEL_QUALITY.empty)
+    events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EVENTS))
+    """`EVENTS` of the last weeks, oldest first; none where nobody looked for them."""
 
 
 class AnalyzerSettings(BaseModel):

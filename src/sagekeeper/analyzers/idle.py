@@ -8,18 +8,19 @@ used to come back after such silences is told apart; one whose owner opted out b
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers.endpoints import KEY, reference, standing
-from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
-from sagekeeper.analyzers.monthly_cost import MonthlyCost, cost_of, endpoint_costs, severity
+from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
+from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, MonthlyCost, cost_of, endpoint_costs, severity
 from sagekeeper.analyzers.price_evidence import price_figures
 from sagekeeper.analyzers.season import daily_requests, season_of
-from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, Series, fingerprint
+from sagekeeper.analyzers.stakes import stake
+from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, Series, Stake, fingerprint
 
 SHOWN_DAYS = 60
 
@@ -164,7 +165,31 @@ def _finding(
         completeness=Completeness(found=row["alive"], expected=row["hours"]),
         unknowns=[] if cost else ["what it costs: it is on no bill yet and its price is not known"],
         owner=row["owner"],
+        stake=None if cost is None or season.seasonal else _stake(facts, row, cost),
     )
+
+
+def _stake(facts: Facts, row: dict[str, Any], cost: MonthlyCost) -> Stake:
+    """What it has cost since its last request: on the bill, or where it is on none at its price."""
+    used = daily_requests(facts, row).filter(pl.col("requests") > 0)
+    last = used["start"][-1].date() if used.height else None
+    since: date = max(last + timedelta(days=1), row["created_at"].date()) if last else row["created_at"].date()
+    amount = "effective_cost" if cost.basis == "effective" else "billed_cost"
+    billed = facts.daily_costs.filter(
+        (pl.col("dataset") == BILL)
+        & (pl.col("charge_category") == "Usage")
+        & (pl.col("resource_kind") == "endpoint")
+        & (pl.col("account") == row["account"])
+        & (pl.col("region") == row["region"])
+        & (pl.col("resource_name") == row["name"])
+        & (pl.col("day") >= since)
+    )[amount]
+    per_day = cost.per_month / DAYS_PER_MONTH
+    excess = float(billed.sum()) if billed.len() else per_day * max((facts.as_of.date() - since).days, 0)
+    if last is None:
+        return stake(facts.as_of, since, excess, per_day, "idle", "No request to it is known since it was made.")
+    because = f"Nobody has called it since {last:%A %-d %B %Y}, and it still runs."
+    return stake(facts.as_of, since, excess, per_day, "forgotten", because)
 
 
 def _last_use(facts: Facts, row: dict[str, Any]) -> str | None:

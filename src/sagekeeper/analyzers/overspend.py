@@ -1,9 +1,11 @@
 """Overspend: what costs more than it used to, where exactly, since when, and what that comes to.
 
-In: daily costs. Out: one finding per smallest thing that explains a rise: a resource (jobs: their family) before its usage
-family before its service. The last two weeks are compared with the six before them: medians of the same weekday, spread by the
-median absolute deviation. What runs now and then is compared with its own earlier runs. No finding for what has been as high
-lately, or on this day of the last month; days younger than 48 hours are not yet whole and never the only ground.
+In: daily costs, at the prices from before they rose (`at_old_prices.py`), and what was done (`events.py`). Out: one finding per
+cause (`overspend_told.py`): a resource (jobs: their family) before its usage family before its service, with why it is
+(`because.py`). The last two weeks are compared with the six before them: medians of the same weekday, spread by the median
+absolute deviation. What runs now and then is compared with its own earlier runs, what is new with nothing (`overspend_new.py`).
+No finding for what has been as high lately, or on this day of the last month; days younger than 48 hours are not yet whole and
+never the only ground.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers import job_families
+from sagekeeper.analyzers.at_old_prices import at_old_prices
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER
 from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY, LEARNED_DAYS, finding
+from sagekeeper.analyzers.overspend_new import new_days, new_things
+from sagekeeper.analyzers.overspend_told import told
 from sagekeeper.core.types import (
     Finding,
 )
@@ -47,29 +52,41 @@ class Settings(AnalyzerSettings):
         1.3, ge=1.0, description="a day below this many times an earlier maximum is nothing new"
     )
     explained_share: float = Field(
-        0.5, gt=0, le=1, description="share of a rise that smaller things must explain to replace it"
+        0.5,
+        gt=0,
+        le=1,
+        description="share of what is new, or newly named, by which the sum that holds it must have risen",
+    )
+    least_new_per_month: float = Field(
+        2000, ge=0, description="what is new and costs this much is told even where its sum does not stand out"
     )
 
 
 def find(facts: Facts, settings: Settings) -> list[Finding]:
-    """One finding per smallest thing that costs more than it used to."""
-    days = _judged(_calendar(facts), facts, settings)
+    """One finding per cause of what costs more than it used to."""
+    calendar = _calendar(facts)
+    judged = _judged(calendar, facts, settings)
+    beginning = new_days(calendar, facts)
+    days = pl.concat([judged, beginning], how="diagonal_relaxed")
     if days.is_empty():
         return []
-    risen = _smallest(_not_only_named_now(_risen(days, settings), days, settings), settings)
-    return [finding(facts, row, days) for row in risen.iter_rows(named=True)]
+    risen = _not_only_named_now(_risen(judged, settings), judged, settings)
+    new = new_things(beginning, judged.filter(pl.col("level") == 1), settings.explained_share)
+    rows = told(risen, new, days, settings.least_excess_per_month, settings.least_new_per_month, settings.least_days)
+    return [finding(facts, row, days) for row in rows.iter_rows(named=True)]
 
 
 def _calendar(facts: Facts) -> pl.DataFrame:
     """`KEY`, day, cost, named: every series on every day of which its account's bill is there; absent from the bill is zero."""
     final = (facts.as_of - FINAL_AFTER).date()
     first = final - timedelta(days=JUDGED_DAYS + LEARNED_DAYS)
-    usage = facts.daily_costs.filter(
+    billed_usage = facts.daily_costs.filter(
         (pl.col("dataset") == BILL)
         & (pl.col("charge_category") == "Usage")
         & (pl.col("day") >= first)
         & pl.col("billed_cost").is_not_null()
-    ).with_columns(
+    )
+    usage = at_old_prices(billed_usage, facts).with_columns(
         kind=pl.col("resource_kind").str.replace("^(training|processing|transform)_job$", "${1}_family"),
         name=pl.when(pl.col("resource_kind").str.ends_with("_job"))
         .then(job_families.family("resource_name"))
@@ -140,7 +157,7 @@ def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.Data
         pl.col("learned_cost").max().over(KEY) * settings.margin_over_maximum,
     )
     runs = pl.when(pl.col("sparse")).then(ran).otherwise(pl.lit(True))
-    known = marked.with_columns(limit=limit, counts=runs)
+    known = marked.with_columns(limit=limit, counts=runs, spread=spread)
     before = known.select(*KEY, pl.col("cost").alias("month_ago"), day=day.dt.offset_by("1mo")).unique([*KEY, "day"])
     return (
         known.join(before, on=[*KEY, "day"], how="left", nulls_equal=True)
@@ -228,24 +245,6 @@ def _not_only_named_now(risen: pl.DataFrame, days: pl.DataFrame, settings: Setti
         .filter((pl.col("level") > 0) | ~renamed | risen_around)
         .drop("shared", "more")
     )
-
-
-def _smallest(risen: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Without the sums whose rise is that of smaller things named already."""
-    kept = risen.filter(pl.col("level") == 0)
-    for level, keys in (
-        (1, ["account", "service", "usage_family", "currency"]),
-        (2, ["account", "service", "currency"]),
-    ):
-        below = kept.group_by(keys).agg(explained=pl.col("per_month").sum())
-        sums = (
-            risen.filter(pl.col("level") == level)
-            .join(below, on=keys, how="left", nulls_equal=True)
-            .filter(pl.col("explained").fill_null(0.0) < settings.explained_share * pl.col("per_month"))
-            .drop("explained")
-        )
-        kept = pl.concat([kept, sums])
-    return kept.sort("per_month", descending=True)
 
 
 ANALYZER = Analyzer(

@@ -1,6 +1,6 @@
 """A rise in words: what costs more, since when, how much too much, and the days to draw it by.
 
-In: a row of what has risen (`overspend`), its judged days. Out: a `Finding`. Amounts are billed cost in the bill's currency.
+In: a row of what is told (`overspend_told`), its judged days. Out: a `Finding`. Amounts are billed cost in the bill's currency.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from sagekeeper.analyzers.because import UNKNOWN, Because, because
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, severity
 from sagekeeper.analyzers.stakes import stake
@@ -39,17 +40,17 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
     final = own.filter("final")
     last: date = final["day"].max()  # type: ignore[assignment]
     period = f"{since:%-d %b} to {last:%-d %b %Y}"
+    why = _why(facts, row)
     return Finding(
         fingerprint=fingerprint("overspend", *(str(row[name]) for name in KEY)),
         kind="overspend",
         subject=subject,
         severity=severity(row["per_month"]),
-        title=f"{subject.name} costs {row['actual'] / row['usual']:.1f} times what it used to"
-        if row["usual"]
-        else f"{subject.name} costs more than it used to",
+        title=_title(subject.name, row),
         explanation=(
             f"{subject.name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
-            f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on."
+            f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on. "
+            f"{why.sentence}"
         ),
         impact_per_month=Money.of(row["per_month"]).amount,
         currency=money,
@@ -71,7 +72,11 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
                     value=round(row["usual"], 2),
                     unit=money,
                     period=f"the {LEARNED_DAYS} days before the last {JUDGED_DAYS}",
-                    basis="median of its runs" if row["sparse"] else "medians of the same weekdays",
+                    basis="it was not there before"
+                    if row["new"]
+                    else "median of its runs"
+                    if row["sparse"]
+                    else "medians of the same weekdays",
                 ),
                 Figure(
                     label="Too much so far",
@@ -97,10 +102,31 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
             since,
             row["excess"],
             row["per_month"] / DAYS_PER_MONTH,
-            "unknown",
-            f"It costs {row['actual']:,.2f} {money} {often} instead of {row['usual']:,.2f}; why is not known.",
+            why.cause,
+            why.sentence,
+            planned=why.planned,
         ),
     )
+
+
+def _title(name: str, row: dict[str, Any]) -> str:
+    if row["new"]:
+        return f"{name} is new and costs {row['per_month']:,.0f} {row['currency']} a month"
+    besides = " besides what is told of its parts" if row["rest"] else ""
+    if row["usual"]:
+        return f"{name} costs {row['actual'] / row['usual']:.1f} times what it used to{besides}"
+    return f"{name} costs more than it used to{besides}"
+
+
+def _why(facts: Facts, row: dict[str, Any]) -> Because:
+    """Of a resource what was done to it, of a sum where in it the money is."""
+    if row["level"] == 0:
+        return because(facts, row, row["since"])
+    if row["alike"]:
+        return Because("more_use", "All that it consists of rose by about the same ratio.")
+    if row["parts"]:
+        return Because("unknown", f"It is where the money is: {', '.join(row['parts'])}.")
+    return UNKNOWN
 
 
 def _subject(row: dict[str, Any]) -> ResourceRef:

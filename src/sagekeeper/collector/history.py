@@ -16,14 +16,16 @@ from sagekeeper.core.tables import INVENTORY
 LIFE = ("account", "region", "kind", "name", "created_at")
 
 
-def inventory_states(lake: Lake, today: date, kinds: Sequence[str] = ()) -> pl.DataFrame:
-    """Of everything that ever stood (or of ``kinds``): the first observation of each state (tags, last change) and the last of
-    each life.
+def inventory_states(lake: Lake, today: date, kinds: Sequence[str] = (), since: date | None = None) -> pl.DataFrame:
+    """Of everything that ever stood (or of ``kinds``, or was seen ``since`` a day): the first observation of each state (tags,
+    last change) and the last of each life.
 
     What tags a resource had on a day is then the last of its rows up to that day. Which rows those are is found without reading
     the configurations, by far the largest column.
     """
     rows = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
+    if since is not None:
+        rows = rows.filter(pl.col("observed_on") >= since)
     if kinds:
         rows = rows.filter(pl.col("kind").is_in(list(kinds)))
     life, state = pl.struct(LIFE).hash(), pl.struct("tags", "changed_at").hash()

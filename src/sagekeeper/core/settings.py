@@ -276,6 +276,10 @@ class Settings(BaseSettings):
     clock_url: str | None = Field(None, description="where to ask for the time; None: the machine's clock")
     dashboard_url: str = "http://localhost:8501"
     owner_tags: list[str] = Field(["owner", "Owner", "team"], description="tags that name the owner, first wins")
+    planned_tags: list[str] = Field(
+        ["change", "change-id", "deployment", "release", "aws:cloudformation:stack-name"],
+        description="tags by which a change says that it was meant: what it costs is expected, not alarmed",
+    )
     ownership: Ownership = Ownership()
     splits: list[Split] = Field([], description="shared costs and who shares them")
     aws: Aws = Aws()

@@ -12,8 +12,11 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from sagekeeper.analyzers.events import KINDS as EVENT_KINDS
+from sagekeeper.analyzers.events import events_of
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.collector.history import inventory_states
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.prices import PriceBook
@@ -34,6 +37,7 @@ from sagekeeper.core.tables import (
 DAILY_COST_DAYS = 430
 BILL_ROW_DAYS = 62
 JOB_MONTHS_DAYS = 400
+EVENT_DAYS = 62
 PROFILE_DAYS = 45
 DAILY_METRIC_DAYS = 400
 
@@ -67,6 +71,15 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         owner_tags=OwnerRules.of(settings).keys("owner"),
         opt_out_tag=settings.lifecycle.opt_out_tag,
     )
+
+
+def load_events(lake: Lake, settings: Settings, as_of: datetime) -> pl.DataFrame:
+    """What was done in the last weeks (`EVENTS`): of what stood before them, only what changed in them."""
+    today, first = as_of.date(), (as_of - timedelta(days=EVENT_DAYS)).date()
+    states = inventory_states(lake, today, (*EVENT_KINDS, "endpoint_config"), first)
+    jobs = lake.scan(JOBS).filter(pl.col("month") >= month_start(first)).collect()
+    found = events_of(states, jobs, OwnerRules.of(settings).keys("owner"), tuple(settings.planned_tags))
+    return found.filter(pl.col("at").is_between(as_of - timedelta(days=EVENT_DAYS), as_of))
 
 
 def price_book(lake: Lake, today: date) -> PriceBook:

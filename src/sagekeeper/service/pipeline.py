@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from sagekeeper.analyzers import ANALYZERS, Analyzer, AnalyzerSettings
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.analyzers.told_once import told_once
 from sagekeeper.analyzers.unit_rows import Settings as UnitSettings
 from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.collector.run import collect as run_sources
@@ -33,7 +34,7 @@ from sagekeeper.recommender.run import recommend as run_levers
 from sagekeeper.service.bill_history import remember_versions
 from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.estimates import refresh_estimates
-from sagekeeper.service.facts import load_facts
+from sagekeeper.service.facts import load_events, load_facts
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Progress, quiet
 from sagekeeper.service.run_rates import refresh_run_rates
@@ -94,7 +95,9 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
         _part(house, as_of, "run rate", lambda: refresh_run_rates(house.lake, house.settings, as_of), "rows this hour"),
     ]
     progress("loading facts", 1 / steps)
-    facts = load_facts(house.lake, house.settings, as_of)
+    facts = replace(
+        load_facts(house.lake, house.settings, as_of), events=load_events(house.lake, house.settings, as_of)
+    )
     rules = OwnerRules.of(house.settings)
     findings: list[Finding] = []
     answered: list[str] = []
@@ -115,6 +118,7 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
             findings += found
             answered += analyzer.kinds
             parts.append(PartOutcome(f"analyzer {analyzer.name}", "ok", len(found), analyzer.description))
+    findings = told_once(findings)
     with house.ledger.session() as session:
         record_findings(session, answered, findings, as_of)
         record_incidents(session, answered, findings, as_of)

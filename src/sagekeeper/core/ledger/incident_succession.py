@@ -19,6 +19,8 @@ from sagekeeper.core.types import Finding, Stake
 
 ABOUT = timedelta(days=2)
 """Days of the bill begin at midnight, jobs when they begin."""
+RUNAWAY = "runaway_job"
+"""It ends, and its bill comes later."""
 PRODUCT = "sagekeeper"
 """Who resolves the bill of what was told already."""
 SAID = (
@@ -35,7 +37,7 @@ def predecessor(
     A job that runs away is news whatever was said of its family.
     """
     subject = finding.subject
-    if subject.kind.endswith("_job"):
+    if finding.kind == RUNAWAY:
         return None
     thing = thing_of(subject.kind, subject.name)
     there = session.scalars(

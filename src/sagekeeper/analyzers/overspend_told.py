@@ -1,0 +1,136 @@
+"""Of all that has risen, what is told: each cause once, at the smallest thing that it is, and a sum only for what is left of it.
+
+In: what has risen at each level, what is new, their judged days. Out: the rows to tell, none of whose money is another's too.
+A sum whose resources all moved alike is one cause and replaces them (`causes.py`). Elsewhere resources are told themselves: what
+has risen on its own, and what is new where it helps to explain a sum that has risen or is large by itself. A sum is
+then judged again without what is told of its parts, and told, with what remains, only if it is still high.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from sagekeeper.analyzers.causes import Explanation, explain
+from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH
+from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY
+
+SUMS = ((1, ["account", "service", "usage_family", "currency"]), (2, ["account", "service", "currency"]))
+AMOUNTS = ["since", "excess", "per_month", "usual", "actual", "sparse", "named", "owner", "arn"]
+PARTS = ("usage_family", "kind", "region", "name")
+WITHIN = {1: ("sum", "thing"), 2: ("sum", "family", "thing")}
+"""A service of one family is that family: where only it branches, the service is not the cause."""
+NOISE = 3.0
+"""Usual spreads, times the root of the days, that a part moves by anyway."""
+LATELY = 3
+ROUNDING = 1e-9
+
+
+def told(
+    risen: pl.DataFrame,
+    new: pl.DataFrame,
+    days: pl.DataFrame,
+    least_per_month: float,
+    least_new_per_month: float,
+    least_days: int,
+) -> pl.DataFrame:
+    """[*KEY, *AMOUNTS, new, alike, rest, parts], the most money first.
+
+    ``days``: judged days of everything in ``risen`` and ``new`` [*KEY, *AMOUNTS]. ``alike``: a sum of what moved alike;
+    ``rest``: a sum without what is told of its parts; ``parts``: the resources that explain a sum, with their shares.
+    """
+    plain = {"alike": pl.lit(False), "rest": pl.lit(False), "parts": pl.lit([], dtype=pl.List(pl.String))}
+    marked = risen.select(*KEY, *AMOUNTS, new=pl.lit(False), **plain)
+    fresh = new.filter(pl.col("per_month") >= least_per_month).select(*KEY, *AMOUNTS, new=pl.lit(True), **plain)
+    kept = pl.concat([marked.filter(pl.col("level") == 0), fresh.filter(pl.col("per_month") >= least_new_per_month)])
+    for level, keys in SUMS:
+        for row in marked.filter(pl.col("level") == level).iter_rows(named=True):
+            inside = pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in keys)
+            found = _explained(row, days.filter(inside), level)
+            if found.nodes.height == 1 and found.nodes["level"][0] == "sum":
+                alike = pl.DataFrame([row], schema=marked.schema).with_columns(alike=pl.lit(True), parts=_parts(found))
+                kept = pl.concat([kept.filter(~inside), alike])
+                continue
+            kept = _with_named(kept, fresh, found)
+            left = _left_of(row, days, kept, keys, least_per_month, least_days)
+            if left is not None:
+                kept = pl.concat([kept, pl.DataFrame([left], schema=marked.schema).with_columns(parts=_parts(found))])
+    return kept.sort("per_month", *KEY, descending=[True, *(False for _ in KEY)], nulls_last=True)
+
+
+def _explained(row: dict[str, Any], own: pl.DataFrame, level: int) -> Explanation:
+    """Of a sum that has risen: by which of its resources, or of its families where they name none."""
+    since = own.filter((pl.col("day") >= row["since"]) & pl.col("final") & pl.col("counts"))
+    amounts = (
+        pl.col("cost").sum().alias("actual"),
+        pl.col("usual").sum().alias("expected"),
+        (NOISE * pl.col("spread").fill_null(0.0).mean() * pl.len().sqrt()).alias("noise"),
+    )
+    whole = since.filter(pl.col("level") == level).select(*amounts).row(0, named=True)
+    leaves = since.filter(pl.col("level") == 0).group_by(PARTS).agg(*amounts)
+    named = leaves.select("actual", "expected").sum().row(0, named=True)
+    others = pl.DataFrame(
+        {name: [whole[name] - named[name]] for name in ("actual", "expected")}
+        | {"noise": [whole["noise"]]}
+        | {name: [None] for name in PARTS},
+        schema=leaves.schema | {"actual": pl.Float64, "expected": pl.Float64, "noise": pl.Float64},
+    )
+    size = pl.max_horizontal(pl.col("actual").abs(), pl.col("expected").abs())
+    both = pl.concat([leaves, others.select(leaves.columns).filter(size > ROUNDING * whole["actual"])])
+    return explain(both.with_columns(sum=pl.lit(""), family="usage_family", thing=pl.struct(PARTS)), WITHIN[level])
+
+
+def _parts(found: Explanation) -> pl.Expr:
+    """As "ranking-gpu 65 %" each."""
+    said = [
+        f"{node['thing']['name'] or 'what names no resource'} {node['share']:.0%}".replace("%", " %")
+        for node in found.nodes.filter(pl.col("level") == "thing").iter_rows(named=True)
+    ]
+    return pl.lit(said, dtype=pl.List(pl.String))
+
+
+def _with_named(kept: pl.DataFrame, fresh: pl.DataFrame, found: Explanation) -> pl.DataFrame:
+    """And what is new and helps to explain a sum."""
+    nodes = found.nodes.select(pl.col("thing").struct.unnest()).filter(pl.col("name").is_not_null())
+    named = fresh.join(nodes, on=list(PARTS), how="semi", nulls_equal=True)
+    return pl.concat([kept, named.join(kept, on=KEY, how="anti", nulls_equal=True)])
+
+
+def _left_of(
+    row: dict[str, Any],
+    days: pl.DataFrame,
+    kept: pl.DataFrame,
+    keys: list[str],
+    least_per_month: float,
+    least_days: int,
+) -> dict[str, Any] | None:
+    """The sum without what is told of its parts, where it is still high."""
+    parts = kept.filter(pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in keys))
+    if parts.is_empty():
+        return row
+    claimed = (
+        days.join(parts.select(*KEY, begun="since", told="excess"), on=KEY, how="inner", nulls_equal=True)
+        .filter((pl.col("day") >= pl.col("begun")) & pl.col("counts"))
+        .group_by("day")
+        .agg(claimed=pl.col("excess").sum())
+    )
+    own = (
+        days.filter(*(pl.col(name).eq_missing(pl.lit(row[name])) for name in KEY))
+        .join(claimed, on="day", how="left")
+        .with_columns(left=pl.col("cost") - pl.col("claimed").fill_null(0.0))
+        .filter("counts")
+        .sort("day")
+    )
+    final = own.filter(pl.col("final") & ~pl.col("learning"))
+    high = (final["left"] > final["limit"]).fill_null(False).tail(LATELY)
+    since = own.filter(pl.col("day") >= row["since"])
+    whole = since.filter("final")
+    over = JUDGED_DAYS if row["sparse"] else max(whole.height, 1)
+    per_month = float((whole["left"] - whole["usual"]).sum()) / over * DAYS_PER_MONTH
+    if high.sum() < min(least_days, high.len()) or not high[-1] or per_month < least_per_month:
+        return None
+    excess = float((since["left"] - since["usual"]).sum())
+    return row | {
+        "excess": excess, "per_month": per_month, "actual": float(whole["left"].sum()) / max(whole.height, 1), "rest": True,
+    }  # fmt: skip
