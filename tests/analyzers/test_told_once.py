@@ -12,13 +12,18 @@ AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 def finding(
-    kind: str, name: str, excess: float | None, resource: str = "endpoint", region: str = "us-east-1"
+    kind: str, name: str, excess: float | None, resource: str = "endpoint", region: str = "us-east-1", days: int = 10
 ) -> Finding:
     money = None
     if excess is not None:
         amount = Decimal(str(excess))
         money = Stake(
-            cause="unknown", because="", since=AT - timedelta(days=days), excess=amount, per_day=amount / days, month_excess=2 * amount
+            cause="unknown",
+            because="",
+            since=AT - timedelta(days=days),
+            excess=amount,
+            per_day=amount / days,
+            month_excess=2 * amount,
         )
     return Finding(
         fingerprint=f"{kind} {name}",

@@ -33,7 +33,11 @@ def told_once(findings: Iterable[Finding]) -> list[Finding]:
     told: dict[str, Finding | None] = {}
     for finding in sorted((item for item in found if item.stake is not None), key=_rank):
         thing = _thing(finding)
-        others = [item for item in claims.get(thing, []) if item.kind != finding.kind and not {item.kind, finding.kind} <= APART]
+        others = [
+            item
+            for item in claims.get(thing, [])
+            if item.kind != finding.kind and not {item.kind, finding.kind} <= APART
+        ]
         if finding.kind == "overspend" and finding.subject.kind in ("usage_family", "service"):
             others = _run_away(found, finding)
         left = _left(finding, others)
@@ -88,7 +92,9 @@ def _without(stake: Stake, others: list[Stake], now: datetime) -> Stake:
         return max(whole - sum((part(item) for item in others), Decimal(0)), Decimal(0))
 
     def since_then(other: Stake) -> Decimal:
-        days, shared = (max((now - since).total_seconds(), 1.0) for since in (other.since, max(other.since, stake.since)))
+        days, shared = (
+            max((now - since).total_seconds(), 1.0) for since in (other.since, max(other.since, stake.since))
+        )
         return other.excess * Decimal(str(shared / days))
 
     month = stake.month_excess
