@@ -9,8 +9,10 @@ from sagekeeper.analyzers import (
     overspend,
     price_changes,
     retired_hardware,
+    run_drift,
     runaway,
     unattributed,
+    unit_drift,
 )
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 
@@ -19,6 +21,8 @@ ANALYZERS: tuple[Analyzer, ...] = (
     overspend.ANALYZER,
     runaway.ANALYZER,
     failed_jobs.ANALYZER,
+    unit_drift.ANALYZER,
+    run_drift.ANALYZER,
     price_changes.ANALYZER,
     drift.ANALYZER,
     monitor.ANALYZER,

@@ -27,6 +27,8 @@ KIND_IN_WORDS = {
     "runaway_job": "Runaway job",
     "run_rate": "Run rate",
     "failed_jobs": "Failed jobs",
+    "unit_cost_drift": "Dearer per unit",
+    "run_cost_drift": "Dearer per run",
     "price_change": "Price change",
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
