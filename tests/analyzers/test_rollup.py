@@ -57,8 +57,8 @@ def test_duckdb_gives_the_same(bill: pl.DataFrame) -> None:
         ("ResourceId", "a", None),
         ("ResourceId", "", None),
         ("ChargeDescription", "Training", "Training Warm Pool"),
-        ("CommitmentDiscountStatus", "Used", "Unused"),
-        ("x_RecordType", "SavingsPlanCoveredUsage", "SavingsPlanNegation"),
+        ("ChargeCategory", "Usage", "Credit"),
+        ("SubAccountId", "111111111111", "222222222222"),
         ("BillingCurrency", "USD", "EUR"),
     ],
 )

@@ -50,6 +50,9 @@ AMOUNTS = {
 }
 """The four costs, by the names of `DAILY_COSTS` and of `COSTS`. Each is split and summed alike; none stands in for another."""
 
+MEASURED, DERIVED, UNATTRIBUTED = "measured", "derived", "unattributed"
+PARTS = {"row": pl.Int64(), **DAILY_COSTS.columns, "since": pl.Date(), "until": pl.Date()}
+
 LEAST = 1e-6
 """Amounts below this are what rounding left of a line that the bill gave to resources: they belong to nobody."""
 
@@ -73,24 +76,36 @@ class Attribution:
 
     def of(self, costs: pl.DataFrame) -> pl.DataFrame:
         """``costs`` (rows of `COSTS`, or sums of them) by day and resource, in the schema `DAILY_COSTS`."""
+        return summed(self.parts(costs)).sort(DAILY_COSTS.keys)
+
+    def parts(self, costs: pl.DataFrame) -> pl.DataFrame:
+        """`PARTS`: each line whole, or split over what it was for; ``row`` counts the lines of ``costs``.
+
+        A line that names its resource is one part, in which nothing but the amounts is of that day alone: it is given to the same
+        on all days from ``since`` (null: from ever) until before ``until`` (null: for ever).
+        """
         if costs.is_empty():
-            return DAILY_COSTS.empty()
+            return pl.DataFrame(schema=PARTS)
         lines = _lines(costs, self._rules)
         named = _named(lines.filter(pl.col("arn").is_not_null()), self._known)
         shared = _shared(lines.filter(pl.col("arn").is_null()).drop("arn"), self._runs)
-        rows = _owned(pl.concat([named, shared], how="diagonal_relaxed"), self._owners)
-        return (
-            rows.join(self._tops, on="key", how="left")
-            .group_by(DAILY_COSTS.keys)
-            .agg(
-                # A null amount is unknown and stays unknown only where nothing at all is known.
-                *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in AMOUNTS),
-                pl.col("estimated").any(),
-                pl.col("parent_kind", "parent_name").first(),
-            )
-            .select(pl.col(name).cast(dtype) for name, dtype in DAILY_COSTS.columns.items())
-            .sort(DAILY_COSTS.keys)
+        parts = _owned(pl.concat([named, shared], how="diagonal_relaxed"), self._owners)
+        parts = parts.join(self._tops, on="key", how="left", maintain_order="left")
+        return parts.select(pl.col(name).cast(dtype) for name, dtype in PARTS.items())
+
+
+def summed(parts: pl.DataFrame) -> pl.DataFrame:
+    """`PARTS` summed to rows of `DAILY_COSTS`, in any order."""
+    return (
+        parts.group_by(DAILY_COSTS.keys)
+        .agg(
+            # A null amount is unknown and stays unknown only where nothing at all is known.
+            *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in AMOUNTS),
+            pl.col("estimated").any(),
+            pl.col("parent_kind", "parent_name").first(),
         )
+        .select(DAILY_COSTS.columns.keys())
+    )
 
 
 def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
@@ -118,7 +133,7 @@ def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
         *(spelled(pl.col(name), rules).alias(f"bill_{name}") for name in NAMES),
         bill_basis=pl.lit("bill tag ") + pl.col("named_by"),
     )
-    tagged = lines.join(told, on="tags", how="left", nulls_equal=True)
+    tagged = lines.join(told, on="tags", how="left", nulls_equal=True, maintain_order="left")
     return with_usage(tagged).drop("usage_type", "description", "tags")
 
 
@@ -138,14 +153,14 @@ def _named(lines: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     name = path.str.replace(r"^[^:/]+[:/]", "")
     return (
         lines.with_columns(key=pl.col("arn").str.to_lowercase())
-        .join(known, on="key", how="left")
+        .join(known, on="key", how="left", maintain_order="left")
         .with_columns(
             resource_kind=pl.coalesce("known_kind", kind, service, pl.lit("resource")),
             resource_name=pl.coalesce("known_name", name, "arn"),
             resource_arn="arn",
-            attribution=pl.lit("measured"),
+            attribution=pl.lit(MEASURED),
         )
-        .drop("row", "component", "machine", "quantity", "key", "arn", "known_kind", "known_name")
+        .drop("component", "machine", "quantity", "key", "arn", "known_kind", "known_name")
     )
 
 
@@ -153,7 +168,7 @@ def _owned(rows: pl.DataFrame, owners: Owners) -> pl.DataFrame:
     """Whose each row is: by its resource's own tags that day, by the bill's, by those of what the resource belongs to."""
     keyed = rows.with_columns(key=pl.col("resource_arn").str.to_lowercase())
     asked = keyed.select("key", "day").drop_nulls("key").unique()
-    told = keyed.join(owners.of(asked), on=["key", "day"], how="left")
+    told = keyed.join(owners.of(asked), on=["key", "day"], how="left", maintain_order="left")
     basis = [pl.when(pl.col(f"{where}owner").is_not_null()).then(f"{where}basis") for where in ("own_", "bill_", "")]
     return told.with_columns(
         owner_basis=pl.coalesce(*basis),
@@ -201,13 +216,13 @@ def _shared(lines: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
             resource_kind="kind",
             resource_name="name",
             resource_arn="arn",
-            attribution=pl.lit("derived"),
+            attribution=pl.lit(DERIVED),
         )
         .filter(pl.col("share") > 0)
     )
     rest = matched.filter(pl.col("explained") < 1.0).with_columns(share=1.0 - pl.col("explained"))
     alone = keyed.join(matched.select("row"), on="row", how="anti").with_columns(share=pl.lit(1.0))
     parts = pl.concat([split, rest, alone], how="diagonal_relaxed").with_columns(
-        pl.col("attribution").fill_null("unattributed")
+        pl.col("attribution").fill_null(UNATTRIBUTED)
     )
     return parts.with_columns(pl.col(*AMOUNTS) * pl.col("share"))

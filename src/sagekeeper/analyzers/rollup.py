@@ -15,30 +15,10 @@ from typing import Any, cast
 import narwhals as nw
 from narwhals.typing import IntoFrameT
 
-BY = (
-    "x_Dataset",
-    "x_ChargeDate",
-    "BillingAccountId",
-    "SubAccountId",
-    "RegionId",
-    "ServiceName",
-    "x_UsageType",
-    "x_Operation",
-    "ChargeDescription",  # tells warm pools from training
-    "ResourceId",
-    "ResourceType",
-    "Tags",
-    "ChargeCategory",
-    "ChargeClass",
-    "x_RecordType",
-    "PricingCategory",
-    "CommitmentDiscountId",
-    "CommitmentDiscountType",
-    "CommitmentDiscountStatus",
-    "ConsumedUnit",
-    "BillingCurrency",
-)
-AMOUNTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ConsumedQuantity", "PricingQuantity")
+from sagekeeper.analyzers import attribution
+
+BY = attribution.COLUMNS
+AMOUNTS = (*attribution.AMOUNTS.values(), "ConsumedQuantity")
 ESTIMATED = "x_Estimated"
 COLUMNS = (*BY, *AMOUNTS, ESTIMATED)
 """What a reader has to decode."""

@@ -48,25 +48,29 @@ class Owners:
         self._links, self._rules = links, rules
         told = _told(observations, jobs, rules)
         self._states, self._edges = _without_texts(told), _edges(told, told, links, rules)
-        self._leads, self._since = _leads(self._edges, self._states), _since(self._states)
+        self._leads, self._changed = _leads(self._edges, self._states), _changed(self._states)
 
     def of(self, asked: pl.DataFrame) -> pl.DataFrame:
         """[key, day, owner, team, project, basis] and the last four with ``own_`` before: of every pair in ``asked`` [key, day].
 
-        ``key`` is an ARN in lower case. ``own_...`` is what the resource's own tags say.
+        ``key`` is an ARN in lower case. ``own_...`` is what the resource's own tags say. The answer is the same for every day
+        from ``since`` (null: from ever) until before ``until`` (null: for ever).
         """
         pairs = asked.select("key", "day").unique()
         states, edges = self._with_apps(pairs)
-        leads, since = self._leads, self._since
+        leads, changed = self._leads, self._changed
         if states is not self._states:
-            leads, since = _leads(edges, states), _since(states)
-        spans = _spans(pairs, leads, since)
-        firsts = spans.group_by("key", "span").agg(pl.col("day").min())
-        found = _walked(firsts.select("key", "day"), states, edges, self._rules)
+            leads, changed = _leads(edges, states), _changed(states)
+        reached = _reached(pairs, leads)
+        spans = _spans(pairs, reached, changed)
+        firsts = spans.group_by("key", "since").agg(pl.col("day").min())
+        # Few resources are asked for at a time: the states of all others are in the way.
+        there = states.join(reached, left_on="key", right_on="node", how="semi").sort("since")
+        found = _walked(firsts.select("key", "day"), there, edges, self._rules)
         return (
-            spans.join(firsts.rename({"day": "first"}), on=["key", "span"], nulls_equal=True)
+            spans.join(firsts.rename({"day": "first"}), on=["key", "since"], nulls_equal=True)
             .join(found.rename({"day": "first"}), on=["key", "first"])
-            .drop("first", "span")
+            .drop("first")
         )
 
     def _with_apps(self, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -123,16 +127,13 @@ def _leads(edges: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     return leads.select("node", target=pl.col("arn").str.to_lowercase()).unique()
 
 
-def _since(states: pl.DataFrame) -> pl.DataFrame:
-    """[node, since]: when a resource was seen to say something new."""
-    return states.filter(pl.col("since") > ALWAYS).select("since", node="key")
+def _changed(states: pl.DataFrame) -> pl.DataFrame:
+    """[node, on]: when a resource was seen to say something new."""
+    return states.filter(pl.col("since") > ALWAYS).select(node="key", on="since")
 
 
-def _spans(pairs: pl.DataFrame, leads: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
-    """[key, day, span]: days of a resource between which nothing that it may lead to has changed are of one span.
-
-    A month has thirty days and few changes: one day of each span is asked, and the answer holds for the others.
-    """
+def _reached(pairs: pl.DataFrame, leads: pl.DataFrame) -> pl.DataFrame:
+    """[key, node]: everything that a resource may lead to, itself included."""
     reached = pairs.select("key").unique().with_columns(node="key")
     found = [reached]
     for _ in range(FARTHEST):
@@ -140,14 +141,32 @@ def _spans(pairs: pl.DataFrame, leads: pl.DataFrame, since: pl.DataFrame) -> pl.
         if reached.is_empty():
             break
         found.append(reached)
-    changes = (
-        pl.concat(found).join(since, on="node", how="inner").select("key", "since", span="since").unique().sort("since")
+    return pl.concat(found)
+
+
+def _spans(pairs: pl.DataFrame, reached: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    """[key, day, since, until]: days of a resource between which nothing that it may lead to has changed are of one span.
+
+    A month has thirty days and few changes: one day of each span is asked, and the answer holds for the others.
+    """
+    changes = reached.join(changed, on="node", how="inner").select("key", "on").unique().sort("on")
+    begun = pairs.sort("day").join_asof(
+        changes.select("key", "on", since="on"),
+        left_on="day",
+        right_on="on",
+        by="key",
+        strategy="backward",
+        check_sortedness=False,
     )
-    return (
-        pairs.sort("day")
-        .join_asof(changes, left_on="day", right_on="since", by="key", strategy="backward", check_sortedness=False)
-        .select("key", "day", "span")
-    )
+    return begun.join_asof(
+        changes.select("key", "on", until="on"),
+        left_on="day",
+        right_on="on",
+        by="key",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    ).select("key", "day", "since", "until")
 
 
 def _walked(pairs: pl.DataFrame, states: pl.DataFrame, edges: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
@@ -189,8 +208,8 @@ def _walked(pairs: pl.DataFrame, states: pl.DataFrame, edges: pl.DataFrame, rule
 
 
 def _stood(pairs: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
-    """Each pair with the state that its node was in on that day; what is not known has none."""
-    known = states.select("state", "since", *NAMES, "named_by", node="key", its_kind="kind").sort("since")
+    """Each pair with the state that its node was in on that day; what is not known has none. ``states`` in order of time."""
+    known = states.select("state", "since", *NAMES, "named_by", node="key", its_kind="kind")
     return (
         pairs.sort("day")
         .join_asof(known, left_on="day", right_on="since", by="node", strategy="backward", check_sortedness=False)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable, Schema, WriterProperties, write_deltalake
+from deltalake import ColumnProperties, DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from sagekeeper.core.errors import BadInput, Conflict, SchemaMismatch
@@ -28,8 +28,6 @@ OBSERVATION_COLUMNS = ("observed_at", "x_ObservedAt")
 
 ROW_GROUP = 131_072
 """Rows decoded at once. A reader holds a few such groups, whatever the size of the file (the writer's own: a million)."""
-
-WRITER = WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP)
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ class Lake:
         for table in TABLES:
             delta = self._open(table)
             if delta is not None:
-                delta.optimize.compact(writer_properties=WRITER)
+                delta.optimize.compact(writer_properties=_writer(table))
                 hours = int(keep.total_seconds() // 3600)
                 removed[table.name] = len(
                     delta.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
@@ -192,7 +190,7 @@ class Lake:
                 mode=mode,  # type: ignore[call-overload]
                 predicate=predicate,
                 storage_options=self._options,
-                writer_properties=WRITER,
+                writer_properties=_writer(table),
             )
         except CommitFailedError as error:
             raise Conflict(
@@ -232,6 +230,11 @@ def _grow(delta: DeltaTable, table: Table) -> None:
 def days_between(first: date, last: date) -> list[date]:
     """All days from ``first`` to ``last``, both included."""
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _writer(table: Table) -> WriterProperties:
+    plain = {name: ColumnProperties(dictionary_enabled=False) for name in table.varied}
+    return WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP, column_properties=plain)
 
 
 def _stored_by(table: Table) -> list[str]:

@@ -20,6 +20,7 @@ import polars as pl
 from sagekeeper.analyzers.attribution import VERSION, Attribution
 from sagekeeper.analyzers.cost_split import split
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.analyzers.remembered import Remembered
 from sagekeeper.collector.history import inventory_states
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
@@ -49,7 +50,9 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
     changed = 0
     for (dataset,), days in gone.group_by("dataset", maintain_order=True):
         changed += _write(lake, str(dataset), days["day"].to_list(), DAILY_COSTS.empty())
-    attribution = Attribution(inventory_states(lake, as_of.date()), lake.scan(JOBS).collect(), OwnerRules.of(settings))
+    attribution = Remembered(
+        Attribution(inventory_states(lake, as_of.date()), lake.scan(JOBS).collect(), OwnerRules.of(settings))
+    )
     with rolling(lake, settings) as roll:
         for (dataset,), held in files.group_by("x_Dataset", maintain_order=True):
             for sums in _together(roll(held)):
@@ -116,6 +119,8 @@ def _write(lake: Lake, dataset: str, days: list[date], wanted: pl.DataFrame) -> 
 
 
 def _differing_days(there: pl.DataFrame, wanted: pl.DataFrame) -> list[date]:
+    if there.is_empty():
+        return wanted["day"].unique().sort().to_list()
     keys = list(DAILY_COSTS.keys)
     both = there.with_columns(old=True).join(
         wanted.with_columns(new=True), on=keys, how="full", nulls_equal=True, coalesce=True, suffix="_new"
