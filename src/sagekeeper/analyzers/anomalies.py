@@ -14,6 +14,7 @@ import polars as pl
 
 from sagekeeper.analyzers.anomaly_decision import decide
 from sagekeeper.analyzers.anomaly_grid import Array, Grid, grid
+from sagekeeper.analyzers.anomaly_rows import usual_of_rows
 from sagekeeper.analyzers.anomaly_scan import scan
 from sagekeeper.core.settings import Anomalies
 
@@ -39,17 +40,16 @@ def detect(costs: pl.DataFrame, settings: Anomalies | None = None, known: pl.Dat
         )
     calendar = grid(costs)
     found = scan(calendar.amounts, calendar.days, _set_aside(calendar, known), settings.accept_after_days)
-    flags, expected = decide(found, calendar.amounts, settings.surprise, settings.least_money)
+    flags, expected = decide(found, calendar.amounts, calendar.groups, settings)
     cell = (calendar.row_day, calendar.row_series)
-    usual = expected[cell].astype(np.float64)
-    last = calendar.row_day >= len(calendar.days) - settings.provisional_days
     unknown = pl.Series(np.isnan(calendar.row_cost))
+    usual, reached = usual_of_rows(calendar, expected, costs["ts"])
     return costs.select("series_id", "ts").with_columns(
         score=pl.when(~unknown).then(pl.Series(found.surprise[cell])),
-        is_anomaly=pl.Series(flags[cell]),
+        is_anomaly=pl.Series(flags[cell] & reached),
         impact=pl.when(~unknown).then(pl.Series(calendar.row_cost - usual)),
-        expected=pl.Series(usual),
-        provisional=pl.Series(last),
+        expected=pl.when(~unknown).then(pl.Series(usual)),
+        provisional=pl.Series(calendar.row_day >= len(calendar.days) - settings.provisional_days),
     )
 
 

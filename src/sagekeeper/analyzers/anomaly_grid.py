@@ -3,8 +3,7 @@
 In: a long frame `series_id, ts, cost` (daily, hourly or several lines a day; any order). Out: amounts (days x series) in the
 currency of ``cost``. Between a series' first and last row a day without a row cost nothing; before, the series was not there. A
 row whose cost is null or not a number makes its day unknown: neither learned from nor judged. Credits and refunds (below zero)
-count as nothing spent. Within a day the amount of a row is what the day has cost up to it, so that an hour is judged by what
-was known in it.
+count as nothing spent.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ class Grid:
     amounts: Array
     present: Array
     names: pl.Series
+    groups: Array
+    """A number per series: series of one account and usage type, which one price could raise, share it."""
     row_day: Array
     row_series: Array
     row_cost: Array
-    row_so_far: Array
-    """What the row's day has cost up to and including the row; NaN where the row's own cost is unknown."""
 
 
 def grid(costs: pl.DataFrame) -> Grid:
@@ -60,9 +59,19 @@ def grid(costs: pl.DataFrame) -> Grid:
     shape = (length, len(names))
     seen = seen.reshape(shape)
     present = np.maximum.accumulate(seen, 0) & np.maximum.accumulate(seen[::-1], 0)[::-1]
-    so_far = cost if len(cell) == int(seen.sum()) else _so_far(rows, cell)
     days = np.arange(first, first + length).astype("datetime64[D]")
-    return Grid(days, amounts.reshape(shape), present, names, line, place, cost, so_far)
+    return Grid(days, amounts.reshape(shape), present, names, _groups(costs, names), line, place, cost)
+
+
+def _groups(costs: pl.DataFrame, names: pl.Series) -> Array:
+    """By account and usage type; a series of unknown account or usage type is a group of its own."""
+    if not {"account", "usage_type"} <= set(costs.columns):
+        return np.arange(len(names))
+    known = pl.col("account").is_not_null() & pl.col("usage_type").is_not_null()
+    shared = pl.struct("account", "usage_type").rank("dense").cast(pl.Int64)
+    series = costs.select(pl.col("series_id").cast(pl.String), "account", "usage_type").unique("series_id", keep="any")
+    of_one = series.sort("series_id").select(pl.when(known).then(shared).otherwise(-pl.int_range(pl.len())))
+    return of_one.to_series().to_numpy()
 
 
 def _checked(costs: pl.DataFrame) -> pl.DataFrame:
@@ -79,13 +88,3 @@ def _checked(costs: pl.DataFrame) -> pl.DataFrame:
     return costs.select(
         pl.col("series_id").cast(pl.String), "ts", cost=pl.when(finite.is_finite()).then(finite).otherwise(float("nan"))
     )
-
-
-def _so_far(rows: pl.DataFrame, cell: Array) -> Array:
-    """Running sum within the day, in the order of time; rows of one moment see each other."""
-    work = rows.select("ts", "cost", cell=pl.Series(cell), row=pl.int_range(pl.len())).sort("cell", "ts", "row")
-    running = pl.col("cost").fill_nan(0.0).cum_sum().over("cell")
-    summed = work.with_columns(so_far=running).with_columns(
-        so_far=pl.when(pl.col("cost").is_nan()).then(float("nan")).otherwise(pl.col("so_far").last().over("cell", "ts"))
-    )
-    return summed.sort("row")["so_far"].to_numpy()

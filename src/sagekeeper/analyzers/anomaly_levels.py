@@ -17,6 +17,8 @@ from sagekeeper.analyzers.anomaly_grid import Array
 GAINS = (0.7, 0.35, 0.15, 0.06)
 """Steps of the levels: a memory of about 1, 3, 7 and 16 days."""
 ERROR_GAIN, WEEK_GAIN = 0.05, 0.2
+MOST_PULL = 0.7
+"""A day moves the profile of the week as if it was at most twice, or half, as dear as the week."""
 TO_STD = 1.2533
 """Standard deviation over mean absolute error, of the normal law."""
 LEAST_ERROR = 0.02
@@ -108,7 +110,7 @@ class Levels:
         level = self.level + np.maximum(self.gains, 1 / (self.count + 1)) * step
         self.level = np.where(learned, np.where(new, came, level), self.level).astype(np.float32)
         profiled = learned & (self.count >= 5)
-        pull = np.clip(day.log - self.level[2] - self.week[day.weekday], -0.7, 0.7)
+        pull = np.clip(day.log - self.level[2] - self.week[day.weekday], -MOST_PULL, MOST_PULL)
         pace = np.maximum(WEEK_GAIN, 1 / (self.weeks[day.weekday] + 2))
         self.week[day.weekday] += np.where(profiled, pace * pull, 0)
         self.weeks[day.weekday] += learned

@@ -27,6 +27,7 @@ class Spells:
         self.base = np.zeros(series, np.float32)
         self.rise = np.zeros(series, np.float32)
         self.age = np.zeros(series, np.int16)
+        self.began = np.zeros(series, np.int32)
         self.quiet = np.zeros(series, np.int16)
 
     def step(self, day: Day, surprise: Array, expected: Array, week: Array) -> tuple[Array, Array]:
@@ -35,6 +36,7 @@ class Spells:
         begun = ~self.on & (surprise >= BEGINS) & day.on
         self.base = np.where(begun, expected, self.base).astype(np.float32)
         self.rise = np.where(begun, came - expected, self.rise).astype(np.float32)
+        self.began = np.where(begun, day.number, self.began)
         self.age = np.where(begun, 0, self.age).astype(np.int16)
         self.quiet = np.where(begun, 0, self.quiet).astype(np.int16)
         self.on = self.on | begun

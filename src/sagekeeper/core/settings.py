@@ -248,8 +248,17 @@ class Anomalies(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    surprise: float = Field(
-        4.5, ge=1, le=30, description="-log10 of the chance below which a day is told, at ten times the least money"
+    false_share: float = Field(
+        0.07, gt=0, le=0.5, description="share of what is told that may be chance (false discovery rate)"
+    )
+    least_surprise: float = Field(
+        4.0,
+        ge=1,
+        le=30,
+        description="-log10 of the chance of a day, weighed by its money, below which it is never told",
+    )
+    money_weight: float = Field(
+        0.7, ge=0, le=1, description="how much money makes up for certainty: the power of the money in its weight"
     )
     least_money: float = Field(
         5.0, gt=0, description="excess, in the currency of the costs, below which nothing is told"
