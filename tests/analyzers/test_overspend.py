@@ -273,6 +273,57 @@ def test_resources_that_all_rose_alike_are_one_cause(rows: SimpleNamespace) -> N
     assert "same ratio" in finding.stake.because
 
 
+def test_all_of_one_region_that_rose_alike_are_one_cause(rows: SimpleNamespace) -> None:
+    step = date(2026, 11, 11)
+    costs = [
+        line
+        for number in range(1, 5)
+        for region, ratio in (("us-east-1", 1.0), ("eu-west-1", 2.0))
+        for line in days(
+            rows,
+            f"e{number}-{region}",
+            lambda day, size=100.0 * number, ratio=ratio: size * (ratio if day >= step else 1.0),
+            region=region,
+        )
+    ]
+    (finding,) = told_with(rows, [], *costs)
+    assert finding.stake is not None
+    assert finding.subject.name == "Amazon SageMaker, hosting"
+    assert finding.stake.because == "The money is in: all 4 of eu-west-1, alike 100 %."
+
+
+def logs(rows: SimpleNamespace, used: Callable[[date], float], price: Callable[[date], float]) -> Any:
+    """A service whose bill names no resource: usage and cost, and bill lines of 60 days."""
+    calendar = [LAST - timedelta(days=n) for n in range(60)]
+    service = {"ServiceName": "AmazonCloudWatch"}
+    lines = [
+        rows.bill_line(
+            "USE1-DataProcessing-Bytes",
+            used(day) * price(day),
+            used(day),
+            x_ChargeDate=day,
+            ConsumedUnit="GB",
+            **service,
+        )
+        for day in calendar
+    ] + [rows.bill_line("USE1-CW:Requests", 5.0, 500.0, x_ChargeDate=day, **service) for day in calendar]
+    more = {"service": "AmazonCloudWatch", "usage_family": "cloudwatch"}
+    return lines, days(rows, None, lambda day: used(day) * price(day) + 5.0, 60, **more)
+
+
+def test_of_a_sum_without_resources_its_usage_type_is_named_and_its_rise_is_split(rows: SimpleNamespace) -> None:
+    step = date(2026, 11, 11)
+    lines, costs = logs(rows, lambda day: 400.0 if day >= step else 40.0, lambda day: 0.5)
+    (finding,) = told_with(rows, [], *costs, costs=lines)
+    assert finding.stake is not None
+    assert finding.stake.cause == "more_use"
+    assert "100 % of it is USE1-DataProcessing-Bytes: more of it is used." in finding.stake.because
+    figures = {figure.label: figure.value for figure in finding.evidence.figures}
+    # 11 to 17 November: 7 final days of 180 more.
+    assert figures["Of it more use"] == pytest.approx(7 * 180.0)
+    assert "Of it prices" not in figures
+
+
 def test_a_price_that_rose_is_no_overspend_of_its_users(rows: SimpleNamespace) -> None:
     step = date(2026, 11, 11)
     costs = days(rows, "dearer", lambda day: 60.0 if day >= step else 30.0)

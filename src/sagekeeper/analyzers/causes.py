@@ -35,6 +35,7 @@ class Explanation:
     nodes: pl.DataFrame
     excess: float
     rest: float
+    leaves: int
 
 
 def explain(
@@ -67,7 +68,7 @@ def explain(
     before = pl.col("share").cum_sum() - pl.col("share")
     # Rounding must not add a node to what is explained already.
     nodes = ranked.filter(before < enough - 1e-9).drop("noise")
-    return Explanation(nodes, total, total - float(nodes["excess"].sum()))
+    return Explanation(nodes, total, total - float(nodes["excess"].sum()), each.height)
 
 
 def _units(leaves: pl.DataFrame, hierarchy: Sequence[str], alike: float, enough: float) -> pl.DataFrame:

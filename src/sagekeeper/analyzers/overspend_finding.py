@@ -13,6 +13,7 @@ import polars as pl
 from sagekeeper.analyzers.because import UNKNOWN, Because, because
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, severity
+from sagekeeper.analyzers.overspend_usage import UsageSplit, usage_split
 from sagekeeper.analyzers.stakes import stake
 from sagekeeper.core.clock import day_start
 from sagekeeper.core.types import (
@@ -40,7 +41,8 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
     final = own.filter("final")
     last: date = final["day"].max()  # type: ignore[assignment]
     period = f"{since:%-d %b} to {last:%-d %b %Y}"
-    why = _why(facts, row)
+    split = None if row["level"] == 0 or row["rest"] else usage_split(facts, row, LEARNED_DAYS, JUDGED_DAYS)
+    why = _why(facts, row, split)
     return Finding(
         fingerprint=fingerprint("overspend", *(str(row[name]) for name in KEY)),
         kind="overspend",
@@ -92,10 +94,13 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
                     period=period,
                     basis="final days only",
                 ),
+                *_effects(split, money, period),
             ],
             series=[_series(own, money)],
         ),
-        completeness=Completeness(found=final.height, expected=JUDGED_DAYS + LEARNED_DAYS),
+        completeness=Completeness(
+            found=final.height, expected=final.height if row["new"] else JUDGED_DAYS + LEARNED_DAYS
+        ),
         owner=row["owner"],
         stake=stake(
             facts.as_of,
@@ -105,6 +110,8 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
             why.cause,
             why.sentence,
             planned=why.planned,
+            # Jobs that are new and do not run now have ended, as far as anybody can say.
+            over=row["new"] and row["sparse"] and not final["cost"][-1],
         ),
     )
 
@@ -118,15 +125,40 @@ def _title(name: str, row: dict[str, Any]) -> str:
     return f"{name} costs more than it used to{besides}"
 
 
-def _why(facts: Facts, row: dict[str, Any]) -> Because:
-    """Of a resource what was done to it, of a sum where in it the money is."""
+def _why(facts: Facts, row: dict[str, Any], split: UsageSplit | None) -> Because:
+    """Of a resource what was done to it, of a sum where in it the money is and what of its use."""
     if row["level"] == 0:
         return because(facts, row, row["since"])
+    told = []
     if row["alike"]:
-        return Because("more_use", "All that it consists of rose by about the same ratio.")
-    if row["parts"]:
-        return Because("unknown", f"It is where the money is: {', '.join(row['parts'])}.")
-    return UNKNOWN
+        told.append("All that it consists of rose by about the same ratio.")
+    elif row["parts"]:
+        told.append(f"The money is in: {', '.join(row['parts'])}.")
+    if split is not None:
+        told.append(split.sentence)
+    return Because(split.cause if split else "unknown", " ".join(told)) if told else UNKNOWN
+
+
+def _effects(split: UsageSplit | None, money: str, period: str) -> list[Figure]:
+    if split is None:
+        return []
+    labels = {
+        "quantity": "Of it more use",
+        "mix": "Of it dearer kinds",
+        "price": "Of it prices",
+        "unsplit": "Of it unsplit",
+    }
+    return [
+        Figure(
+            label=label,
+            value=round(split.amounts[name], 2),
+            unit=money,
+            period=period,
+            basis="price, quantity and mix by usage type, final days only",
+        )
+        for name, label in labels.items()
+        if abs(split.amounts[name]) >= 0.01
+    ]
 
 
 def _subject(row: dict[str, Any]) -> ResourceRef:

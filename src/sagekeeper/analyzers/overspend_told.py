@@ -1,7 +1,8 @@
 """Of all that has risen, what is told: each cause once, at the smallest thing that it is, and a sum only for what is left of it.
 
 In: what has risen at each level, what is new, their judged days. Out: the rows to tell, none of whose money is another's too.
-A sum whose resources all moved alike is one cause and replaces them (`causes.py`). Elsewhere resources are told themselves: what
+A sum whose resources all moved alike, or all of a region or an owner in it, is one cause and replaces them (`causes.py`).
+Elsewhere resources are told themselves: what
 has risen on its own, and what is new where it helps to explain a sum that has risen or is large by itself. A sum is
 then judged again without what is told of its parts, and told, with what remains, only if it is still high.
 """
@@ -19,10 +20,11 @@ from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY
 SUMS = ((1, ["account", "service", "usage_family", "currency"]), (2, ["account", "service", "currency"]))
 AMOUNTS = ["since", "excess", "per_month", "usual", "actual", "sparse", "named", "owner", "arn"]
 PARTS = ("usage_family", "kind", "region", "name")
-WITHIN = {1: ("sum", "thing"), 2: ("sum", "family", "thing")}
+WITHIN = {1: ("sum", "region", "owner", "thing"), 2: ("sum", "family", "region", "owner", "thing")}
 """A service of one family is that family: where only it branches, the service is not the cause."""
 NOISE = 3.0
 """Usual spreads, times the root of the days, that a part moves by anyway."""
+GROUPS = ["region", "owner"]
 LATELY = 3
 ROUNDING = 1e-9
 
@@ -48,11 +50,11 @@ def told(
         for row in marked.filter(pl.col("level") == level).iter_rows(named=True):
             inside = pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in keys)
             found = _explained(row, days.filter(inside), level)
-            if found.nodes.height == 1 and found.nodes["level"][0] == "sum":
+            if _is_whole(found, level):
                 alike = pl.DataFrame([row], schema=marked.schema).with_columns(alike=pl.lit(True), parts=_parts(found))
                 kept = pl.concat([kept.filter(~inside), alike])
                 continue
-            kept = _with_named(kept, fresh, found)
+            kept = _without_groups(_with_named(kept, fresh, found), inside, found)
             left = _left_of(row, days, kept, keys, least_per_month, least_days)
             if left is not None:
                 kept = pl.concat([kept, pl.DataFrame([left], schema=marked.schema).with_columns(parts=_parts(found))])
@@ -68,12 +70,16 @@ def _explained(row: dict[str, Any], own: pl.DataFrame, level: int) -> Explanatio
         (NOISE * pl.col("spread").fill_null(0.0).mean() * pl.len().sqrt()).alias("noise"),
     )
     whole = since.filter(pl.col("level") == level).select(*amounts).row(0, named=True)
-    leaves = since.filter(pl.col("level") == 0).group_by(PARTS).agg(*amounts)
+    leaves = (
+        since.filter(pl.col("level") == 0)
+        .group_by(PARTS)
+        .agg(*amounts, owner=pl.col("owner").drop_nulls().last().cast(pl.String))
+    )
     named = leaves.select("actual", "expected").sum().row(0, named=True)
     others = pl.DataFrame(
         {name: [whole[name] - named[name]] for name in ("actual", "expected")}
         | {"noise": [whole["noise"]]}
-        | {name: [None] for name in PARTS},
+        | {name: [None] for name in (*PARTS, "owner")},
         schema=leaves.schema | {"actual": pl.Float64, "expected": pl.Float64, "noise": pl.Float64},
     )
     size = pl.max_horizontal(pl.col("actual").abs(), pl.col("expected").abs())
@@ -81,13 +87,38 @@ def _explained(row: dict[str, Any], own: pl.DataFrame, level: int) -> Explanatio
     return explain(both.with_columns(sum=pl.lit(""), family="usage_family", thing=pl.struct(PARTS)), WITHIN[level])
 
 
+def _is_whole(found: Explanation, level: int) -> bool:
+    """Whether the sum itself moved as one. That a service's only family did is told of the family."""
+    if found.nodes.height != 1 or found.nodes["level"][0] == "thing":
+        return False
+    return bool(found.nodes["level"][0] == "sum" or (level == 1 and found.nodes["leaves"][0] == found.leaves))
+
+
 def _parts(found: Explanation) -> pl.Expr:
     """As "ranking-gpu 65 %" each."""
+
+    def name(node: dict[str, Any]) -> str:
+        if node["level"] == "thing":
+            return node["thing"]["name"] or "what names no resource"
+        of = node["owner"] if node["level"] == "owner" else None
+        return f"all {node['leaves']} of {of or node['region'] or node.get('family')}, alike"
+
     said = [
-        f"{node['thing']['name'] or 'what names no resource'} {node['share']:.0%}".replace("%", " %")
-        for node in found.nodes.filter(pl.col("level") == "thing").iter_rows(named=True)
+        f"{name(node)} {node['share']:.0%}".replace("%", " %")
+        for node in found.nodes.filter(pl.col("level") != "sum").iter_rows(named=True)
     ]
     return pl.lit(said, dtype=pl.List(pl.String))
+
+
+def _without_groups(kept: pl.DataFrame, inside: pl.Expr, found: Explanation) -> pl.DataFrame:
+    """Without the resources of a region or an owner that all moved alike: they are told as the sum."""
+    for node in found.nodes.filter(pl.col("level").is_in(GROUPS)).iter_rows(named=True):
+        keys = {"region": node["region"]}
+        keys |= {"owner": node["owner"]} if node["level"] == "owner" else {}
+        keys |= {"usage_family": node["family"]} if "family" in node else {}
+        same = pl.all_horizontal(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
+        kept = kept.filter(~(inside & same & (pl.col("level") == 0)))
+    return kept
 
 
 def _with_named(kept: pl.DataFrame, fresh: pl.DataFrame, found: Explanation) -> pl.DataFrame:
