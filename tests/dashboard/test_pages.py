@@ -383,3 +383,17 @@ def test_incidents_are_filtered_by_state_and_owner(page) -> None:
     assert [item.value for item in test.metric if item.label == "Too much so far"] == ["$642.96"]
     test.text_input(key="incident-search").set_value("no such thing")
     assert "No incident matches" in words(test.run())
+
+
+def test_overview_says_what_is_spent_by_the_hour_now_from_what_and_what_is_not_in_it(page) -> None:
+    test = page("overview")
+    assert not test.exception
+    label = test.expander[0].label.replace("\\", "")
+    # one ml.g5.12xlarge in Ireland, at the bundled list price: the bill has no rate for it
+    assert re.search(r"Now \$\d+\.\d\d an hour \(what is usual at this hour is not known, only 0 such hours", label)
+    assert "for 1 endpoint" in label and "As of 08:00 UTC, estimated." in label
+    said = words(test).replace("\\", "")
+    assert "0 % of it at the bill's effective rate, 100 % at list price" in said
+    assert "Not in it: what is paid by the request" in said
+    table = next(item.value for item in test.dataframe if "What" in item.value.columns)
+    assert table["What"].to_list() == ["endpoint recs-gpu-large"]

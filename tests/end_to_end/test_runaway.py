@@ -16,9 +16,9 @@ from sagekeeper.core.ledger.models import ApiUseRow, FindingRow
 from sagekeeper.core.tables import COSTS, RUN_RATES
 from sagekeeper.reports.run import send_runaway_alerts
 from sagekeeper.reports.views.findings import finding_lines
+from sagekeeper.reports.views.running import run_rate
 from sagekeeper.service import pipeline
 from sagekeeper.service.house import House
-from sagekeeper.service.run_rates import running_of
 from sagekeeper.simulator.client import Simulator
 
 pytestmark = pytest.mark.integration
@@ -104,10 +104,11 @@ def test_a_runaway_job_is_known_within_the_hour_told_once_and_resolved_when_it_e
         "application-autoscaling",
     }
 
-    running, _ = running_of(house.lake, house.settings, house.clock())
-    now = running.group_by("resource_kind").agg(pl.col("per_hour").sum())
-    jobs = now.filter(pl.col("resource_kind") == "training_job")["per_hour"].item()
+    seen = run_rate(house.lake, house.settings, house.clock())
+    jobs = seen.kinds.filter(pl.col("resource_kind") == "training_job")["per_hour"].item()
     assert jobs == pytest.approx(2 * 8 * 7.09, rel=0.05)
+    new = seen.things.filter("new").filter(pl.col("resource_kind") == "training_job")["resource_name"]
+    assert set(new) == set(found)
     recorded = house.lake.scan(RUN_RATES).filter(pl.col("resource_kind") == "all").collect()
     assert recorded["hour"].n_unique() == 2
 

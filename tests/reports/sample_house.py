@@ -170,7 +170,8 @@ def fill_costs(lake: Lake, daily: pl.DataFrame | None = None) -> None:
 def fill_inside(lake: Lake) -> None:
     """recs-gpu-large hosts two models on four accelerators, one of which nobody reserves; a pipeline runs fraud-train."""
     place = {"account": PAYER, "region": "eu-west-1", "observed_on": AS_OF.date(), "observed_at": AS_OF, "tags": "{}"}
-    place["created_at"] = datetime(2026, 8, 1, tzinfo=UTC)
+    place |= {"created_at": datetime(2026, 8, 1, tzinfo=UTC), "changed_at": datetime(2026, 8, 1, tzinfo=UTC)}
+    place |= {"status": "InService"}
     host = {
         "EndpointConfig": {
             "ProductionVariants": [{"VariantName": "main", "InstanceType": "ml.g5.12xlarge", "InitialInstanceCount": 1}]

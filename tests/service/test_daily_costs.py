@@ -9,14 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sagekeeper.collector.history import inventory_states
+from sagekeeper.collector.history import inventory_states, latest_inventory
 from sagekeeper.core.clock import day_start
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, Table
 from sagekeeper.service.daily_costs import refresh_daily_costs
-from sagekeeper.service.facts import inventory_ever, latest_inventory, load_facts
+from sagekeeper.service.facts import inventory_ever, load_facts
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 OLD, RECENT = date(2026, 3, 2), date(2026, 11, 18)

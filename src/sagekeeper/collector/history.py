@@ -1,6 +1,7 @@
-"""What stood and how it was tagged, over all of time: the observations that say something new.
+"""What stands, what stood and how it was tagged, over all of time: the observations that say something new; and what prices are.
 
-In: the lake's inventory. Out: `INVENTORY` rows. Old bills are about what is gone, or what was somebody else's then.
+In: the lake's inventory and prices. Out: `INVENTORY` rows, a `PriceBook`. Old bills are about what is gone, or what was
+somebody else's then.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from datetime import date
 import polars as pl
 
 from sagekeeper.core.lake import Lake
-from sagekeeper.core.tables import INVENTORY
+from sagekeeper.core.prices import PriceBook
+from sagekeeper.core.tables import INVENTORY, PRICES
 
 LIFE = ("account", "region", "kind", "name", "created_at")
 
@@ -40,3 +42,15 @@ def inventory_states(lake: Lake, today: date, kinds: Sequence[str] = (), since: 
         .select(INVENTORY.columns.keys())
         .collect()
     )
+
+
+def price_book(lake: Lake, today: date) -> PriceBook:
+    """AWS's price list as it was last read, over the bundled book."""
+    return PriceBook.bundled().with_list(lake.scan(PRICES).filter(pl.col("effective_on") <= today).collect(), today)
+
+
+def latest_inventory(lake: Lake, today: date) -> pl.DataFrame:
+    """What stood when each account and region was last looked at: a resource missing from that look is gone."""
+    seen = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
+    newest = seen.group_by("account", "region").agg(pl.col("observed_on").max())
+    return seen.join(newest, on=["account", "region", "observed_on"], how="semi").collect()

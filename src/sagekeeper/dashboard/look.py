@@ -20,6 +20,7 @@ from sagekeeper.core.tables import (
     JOBS,
     MODEL_REQUESTS,
     MONITOR_VIOLATIONS,
+    RUN_RATES,
     UNIT_COSTS,
 )
 from sagekeeper.core.types import CostNotion, Finding, Recommendation
@@ -39,6 +40,7 @@ from sagekeeper.reports.views import (
     proposals,
     reconcile,
     resources,
+    running,
     spend,
     subjects,
     units,
@@ -81,6 +83,16 @@ def _budget_states(hour: datetime) -> list[budgets.BudgetState]:
 def all_bills() -> list[bills.Bill]:
     """`bills.bills`."""
     return bills.bills(opened().lake, opened().ledger)
+
+
+def run_rate() -> running.RunRate:
+    """`running.run_rate` as of the full hour."""
+    return _run_rate(moment().hour)
+
+
+@remembered(COSTS, INVENTORY, JOBS, RUN_RATES, spinner="Adding up what runs …")
+def _run_rate(hour: datetime) -> running.RunRate:
+    return running.run_rate(opened().lake, opened().settings, hour)
 
 
 def estimated() -> estimates.Estimated:

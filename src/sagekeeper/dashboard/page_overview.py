@@ -9,7 +9,7 @@ from datetime import timedelta
 import streamlit as st
 
 from sagekeeper.core.clock import next_month
-from sagekeeper.dashboard import costs_estimate, elements, look
+from sagekeeper.dashboard import costs_estimate, elements, look, overview_run_rate
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
@@ -47,6 +47,7 @@ def show() -> None:
         elements.empty("Nothing was collected so far.")
         return
     _headline(seen)
+    overview_run_rate.show()
     left, right = st.columns([5, 6], gap="medium")
     with left:
         _todo(seen.todo)

@@ -15,11 +15,11 @@ from sagekeeper.analyzers.estimate import FIRST_DAYS, Known, estimate, open_days
 from sagekeeper.analyzers.estimate_requests import BY_HOUR
 from sagekeeper.analyzers.facts import BILL
 from sagekeeper.analyzers.owners import OwnerRules, spelled
+from sagekeeper.collector.history import latest_inventory, price_book
 from sagekeeper.core.clock import day_start, month_start
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS, METRICS
-from sagekeeper.service.facts import latest_inventory, price_book
 
 LOOK_BACK = timedelta(days=FIRST_DAYS + 2)
 BILL_BACK = timedelta(days=FIRST_DAYS + 33)

@@ -16,10 +16,9 @@ from sagekeeper.analyzers.events import KINDS as EVENT_KINDS
 from sagekeeper.analyzers.events import events_of
 from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.owners import OwnerRules
-from sagekeeper.collector.history import inventory_states
+from sagekeeper.collector.history import inventory_states, latest_inventory, price_book
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
-from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import (
     COSTS,
@@ -31,7 +30,6 @@ from sagekeeper.core.tables import (
     MODEL_QUALITY,
     MONITOR_RUNS,
     MONITOR_VIOLATIONS,
-    PRICES,
 )
 
 DAILY_COST_DAYS = 430
@@ -80,18 +78,6 @@ def load_events(lake: Lake, settings: Settings, as_of: datetime) -> pl.DataFrame
     jobs = lake.scan(JOBS).filter(pl.col("month") >= month_start(first)).collect()
     found = events_of(states, jobs, OwnerRules.of(settings).keys("owner"), tuple(settings.planned_tags))
     return found.filter(pl.col("at").is_between(as_of - timedelta(days=EVENT_DAYS), as_of))
-
-
-def price_book(lake: Lake, today: date) -> PriceBook:
-    """AWS's price list as it was last read, over the bundled book."""
-    return PriceBook.bundled().with_list(lake.scan(PRICES).filter(pl.col("effective_on") <= today).collect(), today)
-
-
-def latest_inventory(lake: Lake, today: date) -> pl.DataFrame:
-    """What stood when each account and region was last looked at: a resource missing from that look is gone."""
-    seen = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
-    newest = seen.group_by("account", "region").agg(pl.col("observed_on").max())
-    return seen.join(newest, on=["account", "region", "observed_on"], how="semi").collect()
 
 
 def inventory_ever(lake: Lake, today: date) -> pl.DataFrame:

@@ -26,13 +26,14 @@ from sagekeeper.analyzers.launch_price import PricedWork, price, quotes, whole
 from sagekeeper.analyzers.launch_standing import endpoint_config, notebook, scaling_of
 from sagekeeper.analyzers.launch_verdict import Verdict, judge
 from sagekeeper.analyzers.owners import OwnerRules
+from sagekeeper.collector.history import latest_inventory, price_book
 from sagekeeper.core.clock import day_start, month_start, next_month
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.tables import COSTS, ESTIMATES, JOBS, SAGEMAKER
 from sagekeeper.reports.views.budget_rows import covers
 from sagekeeper.reports.views.budgets import BudgetState, all_states
 from sagekeeper.reports.views.spend import COST_EXPLORER, load_cube
-from sagekeeper.service.facts import BILL_ROW_DAYS, JOB_MONTHS_DAYS, latest_inventory, price_book
+from sagekeeper.service.facts import BILL_ROW_DAYS, JOB_MONTHS_DAYS
 from sagekeeper.service.house import House
 from sagekeeper.service.launch_file import Request
 

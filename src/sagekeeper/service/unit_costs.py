@@ -18,6 +18,7 @@ from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.analyzers.traffic import USED, Traffic, in_service, traffic
 from sagekeeper.analyzers.unit_costs import LONGEST_RUN, Counted, unit_costs
 from sagekeeper.analyzers.unit_rows import Settings as UnitSettings
+from sagekeeper.collector.history import price_book
 from sagekeeper.core.clock import month_start, next_month
 from sagekeeper.core.lake import Lake, Scope, days_between
 from sagekeeper.core.ledger import Ledger
@@ -25,7 +26,7 @@ from sagekeeper.core.ledger.runs import set_watermark, watermark
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, JOBS, METRICS, TOKEN_USE, TRIAL_COMPONENTS, UNIT_COSTS
 from sagekeeper.service.daily_costs import UNSETTLED_DAYS, rules_of
-from sagekeeper.service.facts import inventory_ever, price_book
+from sagekeeper.service.facts import inventory_ever
 
 MARK = ("unit_costs", "*")
 VERSION = 1

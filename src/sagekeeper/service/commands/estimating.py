@@ -1,4 +1,4 @@
-"""What is used and not billed yet: estimate."""
+"""What is used and not billed yet, and what is being spent now: estimate, run-rate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Put this command on the command line."""
+    """Put these commands on the command line."""
     app.command()(estimate)
+    app.command()(run_rate)
 
 
 def estimate(as_json: JsonOption = False) -> None:
@@ -52,6 +53,58 @@ def estimate(as_json: JsonOption = False) -> None:
             "left_out": seen.left_out.to_dicts(),
             "bases": seen.bases.to_dicts(),
             "unpriced": seen.unpriced.to_dicts(),
+        }
+    )
+
+
+def run_rate(as_json: JsonOption = False) -> None:
+    """Show what is being spent by the hour now, what makes it up, and what is usual for this hour."""
+    from sagekeeper.reports.views import running
+
+    out = Output(as_json)
+    with open_house() as house:
+        seen = running.run_rate(house.lake, house.settings, house.clock())
+    if seen.per_hour is None:
+        out.say("Nothing was looked at in the last 26 hours, so what runs now is not known. Run: sagekeeper collect")
+    else:
+        rows = [
+            (
+                f"{row['resource_kind']} {row['resource_name']}",
+                f"{row['account']} {row['region']}",
+                row["owner"],
+                "unknown" if row["per_hour"] is None else f"{row['per_hour']:,.2f}",
+                "" if row["since"] is None else f"{row['since']:%Y-%m-%d %H:%M}",
+                "since the last bill" if row["new"] else "",
+                row["why"] or row["basis"],
+            )
+            for row in seen.things.iter_rows(named=True)
+        ]
+        columns = ("what", "where", "owner", "an hour>", "since (UTC)", "", "price from")
+        out.table(f"Running now, estimated, {seen.currency} an hour", columns, rows)
+        usual = "not known" if seen.usual.per_hour is None else money(seen.usual.per_hour, seen.currency)
+        out.say(
+            f"{money(seen.per_hour, seen.currency)} an hour as of {seen.looked or seen.as_of:%Y-%m-%d %H:%M} UTC, "
+            f"usually {usual} ({seen.usual.basis}). What is paid by the request is not in it."
+        )
+        if seen.unpriced:
+            out.say(f"{seen.unpriced} resources, or a part of them, have no known price and are in no amount.")
+    if seen.unseen:
+        out.say(
+            f"Not looked at for 26 hours: {', '.join(' '.join(place) for place in seen.unseen)}. Run: sagekeeper collect"
+        )
+    out.give(
+        {
+            "as_of": seen.as_of,
+            "currency": seen.currency,
+            "per_hour": seen.per_hour,
+            "usual": seen.usual,
+            "unpriced": seen.unpriced,
+            "at_the_bills_rate": seen.by_bill,
+            "looked": seen.looked,
+            "not_looked_at": seen.unseen,
+            "bill_upto": seen.bill_upto,
+            "kinds": seen.kinds.to_dicts(),
+            "things": seen.things.to_dicts(),
         }
     )
 

@@ -20,8 +20,8 @@ def prices(
     as_json: JsonOption = False,
 ) -> None:
     """Show what usage costs: by AWS's list or the bundled book, as of when, and the effective rate on the bill."""
+    from sagekeeper.collector.history import price_book
     from sagekeeper.reports.views.prices import price_lines
-    from sagekeeper.service.facts import price_book
 
     out = Output(as_json)
     with open_house() as house:
