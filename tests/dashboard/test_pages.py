@@ -346,7 +346,8 @@ def test_budgets_are_listed_by_risk_with_their_chance_and_an_empty_house_is_told
     assert not test.exception
     said = words(test)
     assert f"Spent ${sample.month_total(sample.LAST_DAY):,.0f}" in said
-    assert said.index("ML platform") < said.index("**Search**")
+    # Search rose by half this month and may again; the whole platform has room.
+    assert said.index("**Search**") < said.index("ML platform")
     assert "Probability to break" in said
     monkeypatch.setenv("SAGEKEEPER_BUDGETS", "[]")
     st.cache_data.clear()

@@ -14,12 +14,11 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.budget_periods import Period
-from sagekeeper.analyzers.forecast import Forecast
 from sagekeeper.analyzers.forecasting import ForecastSettings, breach, month_end
+from sagekeeper.analyzers.month_forecast import Forecast
 
 LEAST_DAYS = 28
 FARTHEST = 366
-NORMAL_80, NORMAL_95 = 1.2816, 1.96
 FORECAST: dict[str, pl.DataType] = {
     "series_id": pl.String(),
     "origin": pl.Date(),
@@ -47,21 +46,21 @@ class Outlook:
         return breach(self.rows, pl.DataFrame({"series_id": ["budget"], "amount": [amount]}))
 
 
-def of_month(forecast: Forecast, upto: date) -> Outlook:
-    """From the month's forecast: its 80 % range as a normal distribution's, either side for itself; even days from ``upto``."""
-    down, up = forecast.expected - forecast.low, forecast.high - forecast.expected
-    left = max((forecast.last_day - upto).days, 0)
-    to_come = max(forecast.expected - forecast.spent, 0.0)
+def of_month(forecast: Forecast) -> Outlook:
+    """From the month's forecast. Tax to come is dated back, but comes when the month closes: with the last day."""
+    path = list(forecast.path)
+    if path and forecast.tax_to_come:
+        path[-1] += forecast.tax_to_come
     row = {
         "series_id": "budget",
-        "origin": upto,
-        "low95": max(forecast.expected - down * NORMAL_95 / NORMAL_80, min(forecast.spent, forecast.low)),
+        "origin": forecast.upto,
+        "low95": forecast.low95,
         "low80": forecast.low,
         "median": forecast.expected,
         "high80": forecast.high,
-        "high95": forecast.expected + up * NORMAL_95 / NORMAL_80,
+        "high95": forecast.high95,
         "spent": forecast.spent,
-        "path": [to_come / left] * left if left else [],
+        "path": path,
     }
     return Outlook(pl.DataFrame([row], schema=FORECAST))
 
@@ -101,6 +100,10 @@ def as_forecast(outlook: Outlook, period: Period, provisional_days: int) -> Fore
         first_day=period.first,
         last_day=period.last,
         provisional_days=provisional_days,
+        low95=row["low95"],
+        high95=row["high95"],
+        upto=row["origin"],
+        path=tuple(row["path"]),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from sagekeeper.analyzers.forecast_series import Matrix
 
@@ -27,13 +28,14 @@ def distances(
     pooled_weight: float,
     overlap: float = 1.0,
 ) -> Matrix:
-    """``[quantile, series]``, in the unit of the errors; 0 where nothing is known of any error.
+    """``[quantile, series]``, in the unit of the errors; where no error is known at all, a normal distribution of that scale.
 
     ``overlap``: how many rows in a row have most of their days in common, and so are one error rather than many.
     """
     usable = np.isfinite(errors) & (scales > 0)
     if not usable.any():
-        return np.zeros((len(levels), errors.shape[1]))
+        guess: Matrix = ndtri(np.array(levels))[:, None] * scale_now
+        return guess
     relative = np.where(usable, errors / np.where(usable, scales, 1.0), np.nan)
     every = _quantiles(relative[usable], levels, overlap)
     pooled = np.repeat(every[:, None], errors.shape[1], axis=1)

@@ -69,7 +69,8 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings, given: Give
     left = open_days(until) if settings.provisional_days is None else min(settings.provisional_days, len(until) - 1)
     whole, shown = until[: len(until) - left], until[len(until) - left :]
     start, coming = origin - timedelta(days=len(until) - 1), origin - timedelta(days=left - 1)
-    level, fees = without_fees(to_learn_from(whole, days.names, start, given), start)
+    rest, fees = without_fees(whole, start)
+    level = to_learn_from(rest, days.names, start, given)
     path, quantiles = _ahead(level, left + ahead, start.weekday(), settings)
     path, uncertain = applied(path + fees_ahead(fees, coming, len(path)), days.names, coming, given)
     path[:left] = np.maximum(path[:left], shown)

@@ -128,7 +128,7 @@ def _forecast(seen: Overview) -> None:
         st.caption("Too little of the month is known")
         return
     tax = f" · {say.big_money(forecast.tax_to_come, currency)} tax to come" if forecast.tax_to_come else ""
-    st.caption(say.in_markdown(f"Likely {say.money_range(forecast.low, forecast.high, currency)}{tax}"))
+    st.caption(say.in_markdown(f"80 % range {say.money_range(forecast.low, forecast.high, currency)}{tax}"))
 
 
 def _against_budget(state: BudgetState | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from sagekeeper.analyzers.forecast import Forecast
+from sagekeeper.analyzers.month_forecast import Forecast, fan
 from sagekeeper.core.clock import next_month
 from sagekeeper.core.types import Series
 from sagekeeper.reports import wording as say
@@ -27,7 +27,7 @@ PALES = {OTHERS: PALE, REST: "#DDE0E5", UNATTRIBUTED: GREY, NOT_BILLED: "#F0C870
 """What is no single thing is no colour, and lies on top."""
 PALETTE = (BLUE, ORANGE, GREEN, SKY, PINK, RED, YELLOW)
 GRID = "rgba(128,128,128,0.18)"
-BAND = "rgba(86,180,233,0.22)"
+BAND, PALE_BAND = "rgba(86,180,233,0.28)", "rgba(86,180,233,0.16)"
 
 
 def house(figure: go.Figure, height: int = 320, y_title: str = "", x_title: str = "") -> go.Figure:
@@ -88,7 +88,7 @@ def spend_by_day(
 def month_so_far(
     days: pl.DataFrame, forecast: Forecast | None, budget: float | None, currency: str, month: date
 ) -> go.Figure:
-    """Cumulated spend of the month, dashed where provisional, with the expected end, its range, and the budget."""
+    """Cumulated spend of the month, dashed where provisional, with the path to the expected end, its ranges, and the budget."""
     sums = days.sort("day").with_columns(pl.col("cost").cum_sum())
     last_day = next_month(month) - timedelta(days=1)
     final = sums.filter(~pl.col("provisional"))
@@ -98,28 +98,22 @@ def month_so_far(
     figure = go.Figure()
     money = "%{y:,.0f} " + currency
     if forecast is not None and sums.height:
-        upto, spent = sums["day"][-1], float(sums["cost"][-1])
-        edge = [upto, last_day]
+        ahead = fan(forecast)
+        for low, high, colour, name in (
+            ("low95", "high95", PALE_BAND, "95 % range"),
+            ("low80", "high80", BAND, "80 % range"),
+        ):
+            edges = {"x": ahead["day"].to_list(), "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+            figure.add_scatter(**edges, y=ahead[high].to_list(), showlegend=False)
+            figure.add_scatter(**edges, y=ahead[low].to_list(), fill="tonexty", fillcolor=colour, name=name)
         figure.add_scatter(
-            x=edge, y=[spent, float(forecast.high)], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
-        )
-        figure.add_scatter(
-            x=edge,
-            y=[spent, float(forecast.low)],
-            mode="lines",
-            line={"width": 0},
-            fill="tonexty",
-            fillcolor=BAND,
-            name="likely range",
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=edge,
-            y=[spent, float(forecast.expected)],
+            x=ahead["day"].to_list(),
+            y=ahead["median"].to_list(),
+            customdata=ahead.select("low80", "high80").to_numpy(),
             mode="lines",
             line={"color": SKY, "width": 2, "dash": "dot"},
             name="expected",
-            hovertemplate=money,
+            hovertemplate=money + " (%{customdata[0]:,.0f} to %{customdata[1]:,.0f})",
         )
     figure.add_scatter(
         x=final["day"].to_list(),

@@ -16,7 +16,7 @@ from matplotlib.dates import DateFormatter, DayLocator, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from sagekeeper.analyzers.forecast import Forecast
+from sagekeeper.analyzers.month_forecast import Forecast, fan
 from sagekeeper.core.clock import next_month
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.charts import BLUE, PALE, RED, SKY
@@ -29,7 +29,7 @@ def month_against_budget(
 ) -> bytes:
     """Cumulated spend with the expected end, its range, and the budget."""
     figure, axes = _blank(currency)
-    last_day = next_month(month) - timedelta(days=1)
+    last_day = next_month(month) - timedelta(days=1) if forecast is None else forecast.last_day
     sums = days.sort("day").with_columns(pl.col("cost").cum_sum())
     final = sums.filter(~pl.col("provisional"))
     young = pl.concat([final.tail(1), sums.filter(pl.col("provisional"))])
@@ -44,11 +44,11 @@ def month_against_budget(
             label="provisional",
         )
     if forecast is not None and sums.height:
-        edge, spent = [sums["day"][-1], last_day], float(sums["cost"][-1])
-        axes.fill_between(
-            edge, [spent, float(forecast.low)], [spent, float(forecast.high)], color=SKY, alpha=0.25, linewidth=0
-        )
-        axes.plot(edge, [spent, float(forecast.expected)], color=SKY, linewidth=2, linestyle=":", label="expected")
+        ahead = fan(forecast)
+        edge = ahead["day"].to_list()
+        axes.fill_between(edge, ahead["low95"].to_list(), ahead["high95"].to_list(), color=SKY, alpha=0.15, linewidth=0)
+        axes.fill_between(edge, ahead["low80"].to_list(), ahead["high80"].to_list(), color=SKY, alpha=0.25, linewidth=0)
+        axes.plot(edge, ahead["median"].to_list(), color=SKY, linewidth=2, linestyle=":", label="expected")
     axes.axhline(budget, color=RED, linewidth=1.8, label="budget")
     axes.set_xlim(date2num(month), date2num(last_day))  # type: ignore[no-untyped-call]
     axes.set_ylim(bottom=0)

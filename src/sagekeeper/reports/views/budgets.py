@@ -9,7 +9,7 @@ ends at or above it is at least as high as the threshold asks for (forecast). Wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sagekeeper.analyzers import budget_scope
 from sagekeeper.analyzers.budget_outlook import Outlook, as_forecast, of_month, of_period
 from sagekeeper.analyzers.budget_periods import Period, period_of, planned_limit
-from sagekeeper.analyzers.forecast import Forecast, month_end, with_tax
+from sagekeeper.analyzers.month_forecast import Forecast, this_month, with_tax
 from sagekeeper.collector.aws_budgets import AWS
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
@@ -177,7 +177,7 @@ def forecast_of(cube: pl.DataFrame, as_of: datetime) -> Forecast | None:
     )
     if until.filter(pl.col("day") >= month_start(as_of.date())).is_empty():
         return None
-    return with_tax(month_end(charges, as_of), charges, tax)
+    return with_tax(this_month(charges, as_of), charges, tax)
 
 
 def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) -> BudgetState:
@@ -270,8 +270,7 @@ def _ahead(
         forecast = forecast_of(own, as_of)
         if forecast is None:
             return None, None
-        newest = within["day"].max()
-        return of_month(forecast, newest if isinstance(newest, date) else today), forecast
+        return of_month(forecast), forecast
     outlook = of_period(per_day(own, "billed").select("day", "cost"), period, as_of)
     young = int(per_day(within, "billed")["provisional"].sum())
     return outlook, None if outlook is None else as_forecast(outlook, period, young)
@@ -301,15 +300,8 @@ def _breaks_on(
         return crossed if isinstance(crossed, date) else None
     if forecast.expected < amount:
         return None
-    upto, spent = sums["day"][-1], float(sums["cost"][-1])
-    assert isinstance(upto, date)
-    left = (period.last - upto).days
-    # Tax comes at once, when the month closes: it has no pace.
-    pace = (forecast.expected - forecast.tax_to_come - spent) / left if left else 0.0
-    if pace > 0 and spent + pace * left >= amount:
-        likely = outlook.day(amount) if outlook is not None and not period.is_month else None
-        return likely or upto + timedelta(days=max(1, -int(-(amount - spent) // pace)))
-    return forecast.last_day
+    likely = outlook.day(amount) if outlook is not None else None
+    return likely or period.last
 
 
 def _said(row: BudgetRow) -> str:

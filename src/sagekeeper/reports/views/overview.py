@@ -15,7 +15,7 @@ from typing import Literal
 
 import polars as pl
 
-from sagekeeper.analyzers.forecast import Forecast
+from sagekeeper.analyzers.month_forecast import Forecast
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.reports import wording as say
