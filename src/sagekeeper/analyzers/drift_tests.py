@@ -53,7 +53,7 @@ def _ordered(cells: Cells) -> Callable[[Array], Array]:
     n, m = cells.sizes
     whole = n + m
     upto = np.cumsum(pooled)
-    polynomials = _polynomials((upto - pooled / 2) / whole, pooled / whole)
+    smooth = polynomials((upto - pooled / 2) / whole, pooled / whole)
     spread = np.sqrt((whole / (whole - 1)) * m / (n * whole)) if whole > 1 else 1.0
     expected = pooled * n / whole
     deviation = np.sqrt(np.maximum(expected * (1 - pooled / whole) * m / whole, 1e-300))
@@ -61,8 +61,8 @@ def _ordered(cells: Cells) -> Callable[[Array], Array]:
 
     def p(reference: Array) -> Array:
         # The pooled mean of every polynomial is 0, so the reference alone says how far both are apart.
-        z = (reference / n) @ polynomials / spread
-        parts = {"smooth": special.chdtrc(polynomials.shape[1], (z**2).sum(axis=1))}
+        z = (reference / n) @ smooth / spread
+        parts = {"smooth": special.chdtrc(smooth.shape[1], (z**2).sum(axis=1))}
         apart = np.abs(np.cumsum(reference, axis=1) / n - np.cumsum(pooled - reference, axis=1) / m).max(axis=1)
         parts["distance"] = special.kolmogorov(apart * np.sqrt(n * m / whole))
         for name, side in (("low tail", low), ("high tail", high)):
@@ -76,7 +76,7 @@ def _ordered(cells: Cells) -> Callable[[Array], Array]:
     return p
 
 
-def _polynomials(ranks: Array, shares: Array) -> Array:
+def polynomials(ranks: Array, shares: Array) -> Array:
     """Polynomials of the ranks, orthonormal under the pooled shares, without the constant: (cells, up to 4)."""
     root = np.sqrt(shares)[:, None]
     basis = np.polynomial.legendre.legvander(2 * ranks - 1, min(COMPONENTS, len(ranks) - 1))
