@@ -14,6 +14,7 @@ import polars as pl
 
 from sagekeeper.analyzers.anomaly_decision import decide
 from sagekeeper.analyzers.anomaly_grid import Array, Grid, grid
+from sagekeeper.analyzers.anomaly_rhythm import of_days
 from sagekeeper.analyzers.anomaly_rows import usual_of_rows
 from sagekeeper.analyzers.anomaly_scan import scan
 from sagekeeper.core.settings import Anomalies
@@ -39,7 +40,7 @@ def detect(costs: pl.DataFrame, settings: Anomalies | None = None, known: pl.Dat
             *(pl.lit(None, kind).alias(name) for name, kind in SCHEMA.items())
         )
     calendar = grid(costs)
-    found = scan(calendar.amounts, calendar.days, _set_aside(calendar, known), settings.accept_after_days)
+    found = scan(calendar.amounts, of_days(calendar.days), _set_aside(calendar, known), settings.accept_after_days)
     flags, expected = decide(found, calendar.amounts, calendar.groups, settings)
     cell = (calendar.row_day, calendar.row_series)
     unknown = pl.Series(np.isnan(calendar.row_cost))

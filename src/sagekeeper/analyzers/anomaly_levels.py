@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sagekeeper.analyzers.anomaly_grid import Array
+from sagekeeper.analyzers.anomaly_rhythm import DAYS_OF_WEEK
 
 GAINS = (0.7, 0.35, 0.15, 0.06)
 """Steps of the levels: a memory of about 1, 3, 7 and 16 days."""
@@ -35,8 +36,9 @@ class Day:
     """One day of all series."""
 
     number: int
-    weekday: int
-    same_day_before: tuple[int, ...]
+    phase: int
+    """Of the week: the weekday."""
+    before: tuple[int, ...]
     """Lines of the same day of the last months."""
     amount: Array
     known: Array
@@ -62,12 +64,14 @@ class Expected:
 class Levels:
     """The bank and its state."""
 
-    def __init__(self, days: int, series: int) -> None:
+    def __init__(self, days: int, series: int, cycle: int) -> None:
         self.gains = np.array(GAINS * 2, np.float32)[:, None]
         self.level = np.zeros((len(self.gains), series), np.float32)
         self.miss = np.zeros((len(self.gains), series), np.float32)
-        self.week = np.zeros((7, series), np.float32)
-        self.weeks = np.zeros((7, series), np.float32)
+        self.week = np.zeros((cycle, series), np.float32)
+        self.weeks = np.zeros((cycle, series), np.float32)
+        self.slow = 2 if cycle <= DAYS_OF_WEEK else 3
+        """The level whose memory is about a cycle: the profile of the cycle is what is left beside it."""
         self.count = np.zeros(series, np.float32)
         self.low = np.zeros(series, np.int16)
         self.past = np.zeros((days, series), np.float32)
@@ -75,14 +79,14 @@ class Levels:
 
     def expect(self, day: Day) -> Expected:
         """For each series, by the predictor that has erred least."""
-        week = np.where(day.dense, self.week[day.weekday], 0).astype(np.float32)
+        week = np.where(day.dense, self.week[day.phase], 0).astype(np.float32)
         best = np.argmin(self.miss, 0)
         log = self.level[best, self.every] + np.where(best < len(GAINS), week, 0).astype(np.float32)
         log = np.where(self.count > 0, log, day.log)
         few = 1 + 4 / np.maximum(self.count, 1)
         error = np.maximum(self.miss[best, self.every] * TO_STD * few, LEAST_ERROR).astype(np.float32)
         monthly = np.zeros_like(log)
-        for line in day.same_day_before:
+        for line in day.before:
             monthly = np.maximum(monthly, self.past[line])
         monthly = np.where(monthly > 2 * error, monthly, 0)
         residual = np.where(day.on, day.log - log, 0).astype(np.float32)
@@ -110,10 +114,10 @@ class Levels:
         level = self.level + np.maximum(self.gains, 1 / (self.count + 1)) * step
         self.level = np.where(learned, np.where(new, came, level), self.level).astype(np.float32)
         profiled = learned & (self.count >= 5)
-        pull = np.clip(day.log - self.level[2] - self.week[day.weekday], -MOST_PULL, MOST_PULL)
-        pace = np.maximum(WEEK_GAIN, 1 / (self.weeks[day.weekday] + 2))
-        self.week[day.weekday] += np.where(profiled, pace * pull, 0)
-        self.weeks[day.weekday] += learned
+        pull = np.clip(day.log - self.level[self.slow] - self.week[day.phase], -MOST_PULL, MOST_PULL)
+        pace = np.maximum(WEEK_GAIN, 1 / (self.weeks[day.phase] + 2))
+        self.week[day.phase] += np.where(profiled, pace * pull, 0)
+        self.weeks[day.phase] += learned
         self.count += learned
         self.past[day.number] = expected.residual  # told or not: what comes every month is no news
         self._fall(day, expected, learned)

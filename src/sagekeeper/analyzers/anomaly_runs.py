@@ -40,9 +40,9 @@ TRIED = 1.2
 class Runs:
     """Counts of what each series did before."""
 
-    def __init__(self, days: int, series: int) -> None:
-        self.weekday_days = np.zeros((7, series), np.float32)
-        self.weekday_on = np.zeros((7, series), np.float32)
+    def __init__(self, days: int, series: int, cycle: int) -> None:
+        self.weekday_days = np.zeros((cycle, series), np.float32)
+        self.weekday_on = np.zeros((cycle, series), np.float32)
         self.after = np.zeros((4, series), np.float32)
         self.after_on = np.zeros((4, series), np.float32)
         self.row = np.zeros(series, np.int16)
@@ -66,7 +66,7 @@ class Runs:
     def chance_on(self, day: Day) -> Array:
         """Of a cost on such a day."""
         usual = self.share()
-        weekday = (self.weekday_on[day.weekday] + 3 * usual) / (self.weekday_days[day.weekday] + 3)
+        weekday = (self.weekday_on[day.phase] + 3 * usual) / (self.weekday_days[day.phase] + 3)
         row = np.minimum(self.row, 3), self.every
         after = (self.after_on[row] + GOES_ON_PRIOR * np.where(self.row > 0, GOES_ON, usual)) / (
             self.after[row] + GOES_ON_PRIOR
@@ -103,8 +103,8 @@ class Runs:
     def learn(self, day: Day, learned: Array) -> None:
         """Count the day for the ``learned`` series."""
         on = learned & day.on
-        self.weekday_days[day.weekday] += learned
-        self.weekday_on[day.weekday] += on
+        self.weekday_days[day.phase] += learned
+        self.weekday_on[day.phase] += on
         row = np.minimum(self.row, 3)
         self.after[row, self.every] += learned
         self.after_on[row, self.every] += on

@@ -13,6 +13,7 @@ import numpy as np
 from sagekeeper.analyzers.anomaly_grid import Array
 from sagekeeper.analyzers.anomaly_levels import DENSE as DENSE_SHARE
 from sagekeeper.analyzers.anomaly_levels import FEW, Day, Expected, Levels
+from sagekeeper.analyzers.anomaly_rhythm import Rhythm
 from sagekeeper.analyzers.anomaly_runs import Runs
 from sagekeeper.analyzers.anomaly_shifts import MARGIN, RECENT, REFERENCE, Shifts
 from sagekeeper.analyzers.anomaly_spells import Spells
@@ -24,8 +25,8 @@ CERTAIN = 4.0
 """Surprise of a spell from which its level, once accepted, is taken for a new one, not for a part of a slow rise."""
 MONTHLY_DAYS = 3
 """A spell of more elevated days is no event of the month's day, which could be expected to come again."""
-FRESH_DAYS = 21
-"""Days from its first cost on in which a series is only learned."""
+FRESH_CYCLES = 3
+"""Weeks from its first cost on in which a series is only learned."""
 LATELY = RECENT + 2 * REFERENCE
 
 
@@ -49,28 +50,28 @@ class Scan:
         return ratio
 
 
-def scan(amounts: Array, days: Array, set_aside: Array, accept_after: int) -> Scan:
+def scan(amounts: Array, rhythm: Rhythm, set_aside: Array, accept_after: int) -> Scan:
     """See the module. ``set_aside``: cells that are neither judged nor learned; ``accept_after``: elevated days."""
-    state = _Pass(amounts.shape, accept_after)
-    weekdays, months = (days.astype(np.int64) + 3) % 7, same_day_before(days)
-    for at in range(len(days)):
+    state = _Pass(amounts.shape, rhythm.cycle, accept_after)
+    for at in range(len(amounts)):
         known = ~np.isnan(amounts[at]) & ~set_aside[at]
         amount = np.where(known, amounts[at], 0).astype(np.float32)
         on = amount > 0
         log = np.log(np.maximum(amount, 1e-30)).astype(np.float32)
         live = on | (state.levels.count > 0)
         dense = state.runs.share() > DENSE_SHARE
-        state.step(Day(at, int(weekdays[at]), months[at], amount, known, on, log, dense, live))
+        phase, before = int(rhythm.phase[at]), rhythm.before[at]
+        state.step(Day(at, phase, before, amount, known, on, log, dense, live))
     return state.out
 
 
 class _Pass:
     """What is known of each series up to a day."""
 
-    def __init__(self, shape: tuple[int, ...], accept_after: int) -> None:
+    def __init__(self, shape: tuple[int, ...], cycle: int, accept_after: int) -> None:
         length, series = shape
-        self.accept_after = accept_after
-        self.levels, self.runs, self.tail = Levels(length, series), Runs(length, series), Tail(series)
+        self.accept_after, self.fresh = accept_after, FRESH_CYCLES * cycle
+        self.levels, self.runs, self.tail = Levels(length, series, cycle), Runs(length, series, cycle), Tail(series)
         self.shifts, self.spells = Shifts(length, series), Spells(series)
         self.evened = np.zeros(shape, np.float32)
         """Amounts without the profile of the week and the month; NaN before the first."""
@@ -116,7 +117,7 @@ class _Pass:
         chances = np.stack([chance for chance, _ in looks])
         view = chances.argmin(0)
         level = np.stack([base for _, base in looks])[view, self.levels.every]
-        self.out.view[at], self.out.judged[at] = view, day.known & day.live & (self.since >= FRESH_DAYS)
+        self.out.view[at], self.out.judged[at] = view, day.known & day.live & (self.since >= self.fresh)
         return np.where(self.out.judged[at], np.maximum(chances.min(0) / -np.log(10), 0), 0), level
 
     def _learn(self, day: Day, expected: Expected) -> None:
@@ -154,15 +155,3 @@ class _Pass:
         lasting = np.flatnonzero((accepted | over) & (spells.age > MONTHLY_DAYS))
         self.levels.past[np.ix_(lately, lasting)] *= lately[:, None] < spells.began[lasting]
         spells.end(accepted | over)
-
-
-def same_day_before(days: Array, months: int = 3) -> list[tuple[int, ...]]:
-    """Per day the lines of the same day of the last months, where there is such a day in the calendar."""
-    month = days.astype("datetime64[M]")
-    of_month = (days - month.astype("datetime64[D]")).astype(np.int64)
-    lines = []
-    for back in range(1, months + 1):
-        before = (month - back).astype("datetime64[D]") + of_month
-        there = (before.astype("datetime64[M]") == month - back) & (before >= days[0])
-        lines.append(np.where(there, (before - days[0]).astype(np.int64), -1))
-    return [tuple(int(line) for line in row if line >= 0) for row in np.stack(lines, 1)]
