@@ -1,9 +1,9 @@
 """Overspend found in synthetic ML spend with labelled events, next to what a team would use instead.
 
-Data and scorer: ``../shared/bench/anomaly`` (its README defines every column). Ours is ``sagekeeper detect`` as a person runs it. Peers:
-three standard deviations of 30 days; a rule per account and service like AWS Cost Anomaly Detection's thresholds; the figures
-that the folder's README publishes for the study candidate and others. Three seeds that nothing was tuned on. Skips where the
-folder is absent.
+Data and scorer: ``../shared/bench/anomaly`` (its README defines every column). Ours: ``sagekeeper detect`` as a person runs it.
+Peers: three standard deviations of 30 days; a rule per account and service like AWS Cost Anomaly Detection's thresholds; the
+figures that the folder's README publishes for the study candidate and others. Three seeds that nothing was tuned on. Skips where
+the folder is absent.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ class Grid:
     row_day: Array
     row_series: Array
     row_cost: Array
+    one_row_a_day: bool
 
 
 def grid(costs: pl.DataFrame) -> Grid:
@@ -57,10 +58,11 @@ def grid(costs: pl.DataFrame) -> Grid:
     seen = np.zeros(length * len(names), bool)
     seen[cell] = True
     shape = (length, len(names))
+    one = len(cell) == int(seen.sum())
     seen = seen.reshape(shape)
     present = np.maximum.accumulate(seen, 0) & np.maximum.accumulate(seen[::-1], 0)[::-1]
     days = np.arange(first, first + length).astype("datetime64[D]")
-    return Grid(days, amounts.reshape(shape), present, names, _groups(costs, names), line, place, cost)
+    return Grid(days, amounts.reshape(shape), present, names, _groups(costs, names), line, place, cost, one)
 
 
 def _groups(costs: pl.DataFrame, names: pl.Series) -> Array:

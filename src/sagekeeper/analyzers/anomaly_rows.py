@@ -17,9 +17,9 @@ def usual_of_rows(calendar: Grid, expected: Array, ts: pl.Series) -> tuple[Array
     """Expected amount of each row, and whether the running sum of its day has passed what was expected of the day."""
     cell = (calendar.row_day, calendar.row_series)
     usual = expected[cell].astype(np.float64)
-    number = calendar.row_day * expected.shape[1] + calendar.row_series
-    if len(np.unique(number)) == len(number):
+    if calendar.one_row_a_day:
         return usual, np.ones(len(usual), bool)
+    number = calendar.row_day * expected.shape[1] + calendar.row_series
     rows = pl.DataFrame({"day": number, "ts": ts, "cost": calendar.row_cost, "usual": usual}).with_row_index("row")
     cost, running = pl.col("cost").fill_nan(0.0), pl.col("cost").fill_nan(0.0).cum_sum().over("day")
     total, lines = cost.sum().over("day"), pl.len().over("day")
