@@ -1,4 +1,5 @@
-"""The same rollup on Spark Connect, over the same Delta tables: equal to the embedded one to a billionth.
+"""The same rollup on Spark Connect, over the same Delta tables: equal to the embedded one to a billionth. And captures, profiled
+there as here.
 
 One Spark for the file: starting it takes longer than everything else here.
 """
@@ -6,11 +7,13 @@ One Spark for the file: starting it takes longer than everything else here.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,6 +26,8 @@ from tests.conftest import absent, free_port
 from tests.service.bill_of_many_kinds import DATASETS, FIRST, put_bill
 
 from sagekeeper.analyzers.rollup import BY
+from sagekeeper.collector.capture_hours import HOUR, Schema, profiled, together
+from sagekeeper.collector.capture_lines import read_lines
 from sagekeeper.core.errors import SourceUnavailable
 from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import open_ledger
@@ -30,6 +35,7 @@ from sagekeeper.core.settings import Rollup, Settings
 from sagekeeper.core.tables import COSTS, DAILY_COSTS
 from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.rolled_days import ROLLED, rolling
+from sagekeeper.service.spark_profiles import profile_files
 
 pytestmark = pytest.mark.scale
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -64,7 +70,7 @@ def spark_remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = subprocess.Popen(
             [*map(str, command), "spark-internal"],
             cwd=log.parent,
-            env=os.environ | {"SPARK_HOME": str(home)},
+            env=os.environ | {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable},
             stdout=out,
             stderr=out,
             start_new_session=True,
@@ -140,3 +146,30 @@ def test_a_spark_that_does_not_answer_is_said_at_once(many_kinds: Lake, tmp_path
     nowhere = Rollup(engine="spark", spark_remote=f"sc://127.0.0.1:{free_port()}")
     with pytest.raises(SourceUnavailable, match="does not answer"):
         rolled(many_kinds, Settings(data_dir=tmp_path, rollup=nowhere))
+
+
+def test_captures_profiled_on_spark_are_the_profiles_that_are_made_here(spark_remote: str, tmp_path: Path) -> None:
+    from pyspark.sql import SparkSession
+
+    files = []
+    for hour, name, requests in ((9, "a", ["1.5,x", "2.5,y"]), (9, "b", ["4.0,x", "odd"]), (10, "c", ["8.0,z"])):
+        file = tmp_path / f"captured/main/2026/11/19/{hour:02}/{name}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        asked = [{"data": data, "encoding": "CSV", "observedContentType": "text/csv"} for data in requests]
+        file.write_text("".join(json.dumps({"captureData": {"endpointInput": one}}) + "\n" for one in asked))
+        files.append(file)
+    session = SparkSession.builder.remote(spark_remote).getOrCreate()
+    try:
+        there = profile_files(session, [f"file:{file}" for file in files], Schema(names=("size", "kind")))
+    finally:
+        session.stop()
+    hours = pl.DataFrame(
+        [(str(file), "main", datetime(2026, 11, 19, int(file.parent.name), tzinfo=UTC)) for file in files],
+        schema={"file": pl.String, "variant": pl.String, "window_start": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    lines = read_lines([(str(file), file.read_bytes()) for file in files])
+    here = together([profiled(lines, hours, Schema(names=("size", "kind")))], {}).rows
+    order = [*HOUR, "feature"]
+    assert here.height == 4
+    assert_frame_equal(there.sort(order), here.sort(order), check_exact=False, rel_tol=1e-12)

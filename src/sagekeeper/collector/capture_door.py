@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,6 +21,19 @@ import polars as pl
 from sagekeeper.core.settings import Collect
 
 DIGITS = 16
+NUMBERS = {
+    "mean",
+    "total",
+    "std",
+    "minimum",
+    "maximum",
+    "sketch",
+    "buckets",
+    "frequent_numbers",
+    "vector_sum",
+    "is_non_negative",
+}
+"""What rows say of numbers. They do not name the numbers one by one, so that there is nothing to hash: it is left out."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,11 @@ class Door:
         lists = [name for name in hidden if values.schema[name] == pl.List]
         return values.with_columns(self._hashed(values[name]) for name in hidden if name not in lists).drop(gone, lists)
 
-    def passed_profiles(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The same for profiles that somebody else made of plain values, such as a baseline (`feature_profiles` columns)."""
-        return [self._profile(row) for row in rows if not self.drops(row["feature"])]
+    def passed_rows(self, rows: Iterable[dict[str, Any]], named_by: str = "feature") -> list[dict[str, Any]]:
+        """The same for rows that say of a feature's plain values what somebody else counted: baselines, reports, constraints."""
+        return [
+            self._hidden(row) if self.hashes(row[named_by]) else row for row in rows if not self.drops(row[named_by])
+        ]
 
     def _named(self, feature: str, patterns: tuple[str, ...]) -> bool:
         return any(fnmatchcase(name, wanted) for wanted in patterns for name in (feature, f"{self.endpoint}/{feature}"))
@@ -69,12 +84,13 @@ class Door:
     def _hash(self, value: str) -> str:
         return hmac.new(self.key, value.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
-    def _profile(self, row: dict[str, Any]) -> dict[str, Any]:
-        if not self.hashes(row["feature"]):
-            return row
-        plain: Mapping[str, int] = json.loads(row["categories"]) if row.get("categories") else {}
-        hidden = {self._hash(value): count for value, count in plain.items()}
-        numbers = ("mean", "total", "std", "minimum", "maximum", "sketch", "frequent_numbers", "vector_sum")
-        # A profile of numbers does not name its values: of their hashes nothing is known, only how many are missing.
-        told = {"categories": json.dumps(dict(sorted(hidden.items()))) if hidden else None}
-        return {**row, "type": "categorical", **dict.fromkeys(set(numbers) & set(row)), **told}
+    def _hidden(self, row: dict[str, Any]) -> dict[str, Any]:
+        hidden = row | dict.fromkeys(NUMBERS & row.keys())
+        if hidden.get("type"):
+            hidden["type"] = "categorical"
+        if row.get("categories"):
+            counts = {self._hash(value): count for value, count in json.loads(row["categories"]).items()}
+            hidden["categories"] = json.dumps(dict(sorted(counts.items())))
+        if row.get("domains"):
+            hidden["domains"] = json.dumps(sorted(self._hash(str(value)) for value in json.loads(row["domains"])))
+        return hidden

@@ -98,12 +98,13 @@ def _schema(task: Task, endpoint: str, document: dict[str, Any], schedule: Sched
         (names for wanted, names in task.settings.collect.capture_features.items() if fnmatchcase(endpoint, wanted)), []
     )
     names, types = _baseline(task, schedule) if schedule else ([], {})
+    door = Door.of(task.settings.collect, endpoint)
     models = (document.get("Models") or {}).values()
     return Schema(
         names=tuple(given or names),
         answers=(),
-        types={("capture", feature): kind for feature, kind in types.items()},
-        door=Door.of(task.settings.collect, endpoint),
+        types={("capture", name): "categorical" if door.hashes(name) else kind for name, kind in types.items()},
+        door=door,
         attribute=task.settings.collect.capture_model_attribute if any(map(serves_many, models)) else None,
     )
 

@@ -56,7 +56,8 @@ class Shelves:
             & (pl.col("missing") < pl.col("records"))
         )
         newest = rows.select("role", "feature", "type", "window_start").sort("window_start").collect()
-        return {(role, feature): kind for role, feature, kind, _ in newest.iter_rows()}
+        drops = self._source.schema.door.drops
+        return {(role, feature): kind for role, feature, kind, _ in newest.iter_rows() if not drops(feature)}
 
     def put(self, read: Chunk, counts: pl.DataFrame, hours: pl.DataFrame, files: pl.DataFrame) -> None:
         """``hours``: [window_start, files, bytes, contents] that ``read`` is of. ``counts``: [window_start, requests,

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from sagekeeper.collector.capture_door import Door
 from sagekeeper.collector.monitor_baselines import allowed, keep_constraints, keep_profiles
 from sagekeeper.collector.monitor_executions import Execution, executions
 from sagekeeper.collector.monitor_reports import Report, reports
@@ -22,7 +23,7 @@ from sagekeeper.collector.monitor_rows import TABLES_OF_A_RUN, Rows, rows_of
 from sagekeeper.collector.monitor_schedules import Schedule, schedules
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.lake import Scope, days_between
-from sagekeeper.core.tables import MONITOR_RUNS, Table
+from sagekeeper.core.tables import MONITOR_RUNS, MONITOR_STATISTICS, Table
 
 READ_AGAIN = timedelta(days=1)
 """A run may write its report hours after the hour in its path."""
@@ -77,6 +78,9 @@ def _runs(
             "observed_at": task.as_of,
         }
         rows = rows_of(report, schedule.kind, baseline, place) if report else {}
+        if MONITOR_STATISTICS.name in rows:
+            door = Door.of(task.settings.collect, schedule.endpoint or "")
+            rows[MONITOR_STATISTICS.name] = door.passed_rows(rows[MONITOR_STATISTICS.name])
         if report is not None and report.at not in read:
             made.extend(rows.items())
             read.add(report.at)

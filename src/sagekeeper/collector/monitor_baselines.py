@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 from botocore.exceptions import ClientError
 
+from sagekeeper.collector.capture_door import Door
 from sagekeeper.collector.clarify_analysis import analysis
 from sagekeeper.collector.monitor_constraints import Monitoring, constraints
 from sagekeeper.collector.monitor_json import parsed, shown, unknown_keys
@@ -102,7 +103,8 @@ def _rules(task: Task, schedule: Schedule, rules: Allowed) -> Iterator[dict[str,
         unread = [shown(error)]
     if unread:
         task.note(f"Constraints of {schedule.name}: {', '.join(shown(name) for name in unread[:5])} cannot be read.")
-    yield from (place | row for row in made)
+    door = Door.of(task.settings.collect, schedule.endpoint or "")
+    yield from (place | row for row in door.passed_rows(made, named_by="subject"))
 
 
 Made = tuple[list[dict[str, Any]], list[str]]
@@ -162,7 +164,8 @@ def keep_profiles(task: Task, schedule: Schedule) -> int:
     """Write the baseline's profiles, unless the lake has them: a rebuilt sketch differs in its coin flips every time."""
     variants = _variants(task, schedule.endpoint)
     statistics = baseline(task, schedule) if variants and schedule.kind == "DataQuality" else None
-    made, unread = profiles(statistics or {})
+    found, unread = profiles(statistics or {})
+    made = Door.of(task.settings.collect, schedule.endpoint or "").passed_rows(found)
     if statistics is None or not made:
         return 0
     if unread:
