@@ -137,6 +137,7 @@ def test_unit_costs_say_what_was_paid_while_nobody_asked_and_why_a_unit_costs_mo
     # 19,000 units at 0.005 more each; 310 / 31 x 19 = 190 was paid for as many in October.
     assert "**fraud-scoring-prod**: 1,000 invocations cost $0.0150 (+50 %): +$95.00 by price, $0.00 by volume" in said
     assert "a run cost $1.00 (-50 %): -$38.00 by price, +$38.00 by volume" in said
+    assert "ocr-train: of 9 runs 6 failed, 123.40 USD for nothing" in said and "Failed jobs · since 11 Nov 2026" in said
     assert "[train](http" not in words(test)
     unknown = dict(test.dataframe[0].value[["subject", "unknown"]].itertuples(index=False))
     assert unknown["churn-old-experiment"] == "too few to say: 0 invocations"

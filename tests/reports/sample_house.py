@@ -389,6 +389,15 @@ def findings() -> list[Finding]:
             impact=Decimal("549.02"),
             owner=HOSTILE_OWNER,
         ),
+        finding(
+            "failed_jobs",
+            "ocr-invoices",
+            "medium",
+            "ocr-train: of 9 runs 6 failed, 123.40 USD for nothing",
+            "6 failed with the same reason: AlgorithmError [retry](http://evil.example) **bold** exit code #.",
+            impact=Decimal("125.12"),
+            owner=HOSTILE_OWNER,
+        ),
     ]
 
 
@@ -426,7 +435,7 @@ def finding(
 
 def incidents() -> list[Finding]:
     """Money that should not be spent in this house: two of its findings that are open, and three that are not."""
-    risen, idle, _, hostile = findings()
+    risen, idle, _, hostile, _ = findings()
     gone = finding("runaway_job", "ocr-invoices", "high", "ocr-tune-7 ran for 31 h", "Its family takes 2 h.")
     meant = finding(
         "overspend", "chatbot-intent", "medium", "chatbot-intent costs 1.4 times what it used to", "A load test."
@@ -597,7 +606,7 @@ def fill_ledger(ledger: Ledger) -> None:
     """Findings, proposals, runs, one applied and measured change, one that waits for approval."""
     proposed = recommendations()
     with ledger.session() as session:
-        record_findings(session, ["overspend", "idle_endpoint", "feature_drift"], findings(), AS_OF)
+        record_findings(session, ["overspend", "idle_endpoint", "feature_drift", "failed_jobs"], findings(), AS_OF)
         record_recommendations(session, ["idle_endpoint", "smaller_instance"], proposed)
         for source, region, rows, error in (
             ("cost_explorer", "us-east-1", 1210, None),

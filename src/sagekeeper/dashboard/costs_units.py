@@ -47,6 +47,7 @@ def show(bill: Bill, month: date, notion: CostNotion) -> None:
     silence = look.silence(bill.dataset, month, notion, currency)
     _headline(lines, silence, month, currency)
     _silence(silence, notion, currency, month)
+    _told()
     _movers(lines, currency)
     _units(lines, notion, currency, month)
 
@@ -115,6 +116,29 @@ def _silence(silence: units.Silence, notion: str, currency: str, month: date) ->
             )
         )
     elements.csv_button(silence.lines, f"sagekeeper-hours-without-requests-{month:%Y-%m}.csv", "silence-csv")
+
+
+def _told() -> None:
+    """What was found about units as of now, whatever month is shown."""
+    found = look.dear_units()
+    st.subheader("Dearer than it used to be, and runs that failed", anchor=False)
+    if not found:
+        st.markdown(
+            ":green[:material/check_circle:] No unit cost has drifted, and no family's failed runs are worth telling."
+        )
+        return
+    known = {line.fingerprint for line in look.incident_lines()}
+    for item in found[:MOVERS]:
+        colour = elements.SEVERITY_COLOURS[item.severity]
+        owner = f" · {elements.shortened(item.owner, 40)}" if item.owner else ""
+        st.markdown(
+            f":{colour}-badge[{item.severity}] **{say.in_markdown(item.title)}**  \n{say.in_markdown(item.explanation)}"
+        )
+        st.caption(say.in_markdown(f"{item.kind_in_words} · since {say.day(item.first_seen)}{owner}"))
+        if item.fingerprint in known:
+            elements.link("incidents", "Open the incident", f"dear-{item.fingerprint}", "incident", item.fingerprint)
+    if len(found) > MOVERS:
+        st.caption(f"The {MOVERS} dearest of {len(found)}; all are on the Overview.")
 
 
 def _movers(lines: pl.DataFrame, currency: str) -> None:

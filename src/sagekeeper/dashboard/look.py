@@ -289,6 +289,12 @@ def finding(fingerprint: str) -> Finding | None:
     return findings.finding(opened().ledger, fingerprint)
 
 
+@remembered(ledger=True)
+def dear_units() -> list[findings.FindingLine]:
+    """`findings.finding_lines` of units that cost more than they used to, and of runs that failed."""
+    return findings.finding_lines(opened().ledger, findings.DEAR_UNITS)
+
+
 @remembered(ledger=True, spinner="Reading the incidents …")
 def incident_lines() -> list[incidents.IncidentLine]:
     """`incidents.incident_lines`, those that are quiet too."""

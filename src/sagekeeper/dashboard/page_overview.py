@@ -31,11 +31,12 @@ _WHERE: dict[str, Where] = {
     "feature_drift": "models",
     "monitor_violation": "models",
     "monitor_failing": "models",
-    "overspend": "incidents",
-    "runaway_job": "incidents",
     "unattributed_cost": "costs",
 }
-"""Where something can be done about a kind of finding. A proposal about an idle endpoint has the finding's fingerprint."""
+"""Where something can be done about a kind of finding, other than its incident.
+
+A proposal about an idle endpoint has the finding's fingerprint.
+"""
 MOST_FINDINGS = 8
 
 
@@ -222,7 +223,7 @@ def _evidence(line: FindingLine) -> None:
         told.append(f"{found.completeness.found:,} of {found.completeness.expected:,} points found")
     st.caption(say.in_markdown(". ".join(part for part in told if part) + "."))
     elements.evidence(found.evidence, f"why-{found.fingerprint}")
-    where = _WHERE.get(found.kind)
+    where = _WHERE.get(found.kind) or ("incidents" if found.stake is not None else None)
     if where == "recommendations" and look.proposal(found.fingerprint) is None:
         st.caption("Nothing is proposed for it.")
     elif where is not None:

@@ -38,6 +38,8 @@ KIND_IN_WORDS = {
 }
 
 
+DEAR_UNITS = ("unit_cost_drift", "run_cost_drift", "failed_jobs")
+"""Kinds that are about what a unit costs."""
 UNTIL_ITS_END = {"runaway_job": "until its limit"}
 """Kinds whose money is spent once, and until when; that of all others goes on month by month."""
 

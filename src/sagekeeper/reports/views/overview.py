@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Literal
 
 import polars as pl
@@ -106,6 +105,7 @@ def overview(cube: pl.DataFrame, ledger: Ledger, states: list[BudgetState], as_o
     currency = main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
     findings, proposals = finding_lines(ledger), proposal_lines(ledger)
+    incidents = incident_lines(ledger, ["open", "acknowledged"])
     failed, sources = failures(ledger), source_states(ledger, as_of)
     first = month_start(as_of.date())
     month = between(own, first, as_of.date())
@@ -116,11 +116,11 @@ def overview(cube: pl.DataFrame, ledger: Ledger, states: list[BudgetState], as_o
         budgets=states,
         month_days=per_day(month, "billed"),
         findings=findings,
-        incidents=incident_lines(ledger, ["open", "acknowledged"]),
+        incidents=incidents,
         proposals=proposals,
         potential=potential(proposals),
         proven=proven(ledger),
-        todo=todo(states, findings, proposals),
+        todo=todo(states, findings, incidents, proposals),
         sources=sources,
         failures=failed,
         attributed=attributed_share(month),
@@ -155,9 +155,14 @@ def month_to_date(cube: pl.DataFrame, as_of: datetime, currency: str) -> MonthTo
     )
 
 
-def todo(budgets: list[BudgetState], findings: list[FindingLine], proposals: list[ProposalLine]) -> list[Todo]:
+def todo(
+    budgets: list[BudgetState],
+    findings: list[FindingLine],
+    incidents: list[IncidentLine],
+    proposals: list[ProposalLine],
+) -> list[Todo]:
     """The few things worth a person's next ten minutes, most pressing first."""
-    things = [*_budgets_in_danger(budgets), *_wasted_money(findings), *_sick_models(findings)]
+    things = [*_budgets_in_danger(budgets), *_wasted_money(incidents), *_sick_models(findings)]
     things.sort(key=lambda thing: not thing.urgent)
     savings = [_saving(item) for item in compatible(proposals)]
     return [*things[: MOST_TODO - 1], *savings, *things[MOST_TODO - 1 :]][:MOST_TODO]
@@ -195,17 +200,19 @@ def _sick_models(findings: list[FindingLine]) -> list[Todo]:
     ]
 
 
-def _wasted_money(findings: list[FindingLine]) -> list[Todo]:
-    rises = [item for item in findings if item.kind == "overspend" and (item.impact_per_month or Decimal(0)) > 0]
+def _wasted_money(incidents: list[IncidentLine]) -> list[Todo]:
+    """The dearest open incident. What nobody calls is a proposal too: it is deleted there."""
+    open_now = [item for item in incidents if item.state == "open" and item.kind != "idle_endpoint"]
     return [
         Todo(
             item.title,
-            f"About {say.big_money(item.impact_per_month, item.currency)} a month more than expected.",
+            f"{item.because.rstrip('.')}. {say.big_money(item.excess, item.currency)} too much so far, "
+            f"{say.money(item.per_day, item.currency)} a day.",
             "incidents",
             item.fingerprint,
             urgent=item.severity == "critical",
         )
-        for item in rises[:1]
+        for item in open_now[:1]
     ]
 
 
