@@ -165,3 +165,31 @@ def test_no_drift_is_called_among_thirty_features_that_did_not_change(rows: Simp
             profile(rows, f"f{n}", rng.lognormal(0, 2, 150), TODAY - timedelta(days=back)) for back in (1, 2, 3)
         ]
     assert find(rows.facts(feature_profiles=profiles), Settings()) == []
+
+
+def hourly(rows: SimpleNamespace, shift: float, swing: float) -> list[dict[str, Any]]:
+    """A baseline and three days by the hour, each with a place of its own."""
+    rng = np.random.default_rng(4)
+    found = [profile(rows, "income", rng.normal(4, 2, 5000), None)]
+    for hour in range(72):
+        start = datetime(2026, 11, 17, tzinfo=UTC) + timedelta(hours=hour)
+        values = rng.normal(4 + shift + swing * rng.normal(), 2, 60)
+        one = profile(rows, "income", values, start.date())
+        found.append(one | {"window_start": start, "window_end": start + timedelta(hours=1)})
+    return found
+
+
+def test_hours_that_differ_from_each_other_make_their_records_worth_less(rows: SimpleNamespace) -> None:
+    def interval(swing: float) -> float:
+        facts = rows.facts(feature_profiles=hourly(rows, 1.0, swing))
+        (verdict,) = judge(facts, Settings())
+        assert verdict.shift is not None
+        return verdict.shift.high - verdict.shift.low
+
+    assert interval(2.0) > 1.5 * interval(0.0)
+
+
+def test_a_finding_says_what_happened_to_the_feature(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(4.0, seed=day.day) * 100)
+    (finding,) = find(facts, Settings())
+    assert "unit change: x100" in finding.evidence.figures[0].basis

@@ -1,9 +1,9 @@
 """How far two samples of one feature lie apart, how sure that is, and whether chance alone explains it.
 
 In: two `Sample`s, each a quantile sketch or counts per category, with their sizes. Out: a `Shift`: effect with a 95 % interval
-and a p-value, or None where a sample is empty. Numbers: the largest distance of the two distribution functions (Kolmogorov,
-Smirnov), less what the sketches may err. Categories: half the sum of the share differences (total variation), less what chance
-adds to it, and a two-sample chi-square test with rare categories put together. Both samples err: a baseline is a sample too.
+and a p-value, or None where a sample is empty. The statistics are those of `sagekeeper drift`: total variation of values
+(`drift_effects`), two-sample tests (`drift_tests`); what the sketches may err and what records that go together are worth
+less widens both. Both samples err: a baseline is a sample too.
 """
 
 from __future__ import annotations
@@ -12,29 +12,27 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from scipy import stats
+from sagekeeper.analyzers.drift_cells import Categories, Cells, Numbers, category_cells, number_cells
+from sagekeeper.analyzers.drift_effects import share_change, total_variation
+from sagekeeper.analyzers.drift_kinds import Outline, name
+from sagekeeper.analyzers.drift_tests import adjusted, p_value, two_shares
 
-MARGIN = 1.3581
-"""sqrt(-ln(0.05 / 2) / 2): times sqrt(1/n + 1/m) it bounds the error of a KS distance (asymptotic two-sample quantile) and of a
-total variation (McDiarmid's inequality) at 95 %."""
-GRID = np.linspace(0.0, 1.0, 513)
-FEWEST_EXPECTED = 5.0
-"""A cell of a chi-square table that expects fewer is put together with others (Cochran's rule)."""
-NOISE_SIGMAS = 2.0
-"""A share that differs by less than this many standard errors may well be the same: its mean error is taken off the effect."""
-
-Unit = Literal["KS distance", "total variation", "share missing"]
+Unit = Literal["total variation", "share missing"]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One feature over one time. Exactly one of ``sketch`` (datasketches kll_doubles_sketch) and ``counts`` is there."""
+    """One feature over one time. Exactly one of ``sketch`` (datasketches kll_doubles_sketch) and ``counts`` is there.
+
+    ``worth``: share of the records that independent ones would be.
+    """
 
     records: int
     missing: int
     sketch: Any | None
     counts: Counter[str] | None
+    worth: float = 1.0
+    worth_missing: float = 1.0
 
     @property
     def present(self) -> int:
@@ -42,6 +40,13 @@ class Sample:
         if self.counts is not None:
             return self.counts.total()
         return int(self.sketch.n) if self.sketch is not None else 0
+
+    @property
+    def values(self) -> Numbers | Categories:
+        """As the tests take it."""
+        if self.counts is not None:
+            return Categories(self.counts, self.worth)
+        return Numbers.of_sketches([] if self.sketch is None else [self.sketch], self.worth)
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,21 @@ class Shift:
 
 def value_shift(before: Sample, now: Sample) -> Shift | None:
     """Of the values. None where they cannot be compared: nothing on one side, or numbers here and categories there."""
+    cells = _cells(before, now)
+    if cells is None:
+        return None
+    effect = total_variation(cells)
+    return Shift("total variation", effect.value, effect.low, effect.high, p_value(cells))
+
+
+def _cells(before: Sample, now: Sample) -> Cells | None:
     if not before.present or not now.present:
         return None
-    if before.counts is not None and now.counts is not None:
-        return _categories(before.counts, now.counts, "total variation")
-    if before.sketch is not None and now.sketch is not None:
-        return _numbers(before.sketch, now.sketch)
+    one, other = before.values, now.values
+    if isinstance(one, Numbers) and isinstance(other, Numbers):
+        return number_cells(one, other)
+    if isinstance(one, Categories) and isinstance(other, Categories):
+        return category_cells(one, other)
     return None
 
 
@@ -70,10 +84,23 @@ def missing_shift(before: Sample, now: Sample) -> Shift | None:
     """Of the share of records without a value."""
     if not before.records or not now.records:
         return None
-    if not before.missing and not now.missing:
-        return Shift("share missing", 0.0, 0.0, _margin(before.records, now.records), 1.0)
-    was, is_now = (Counter(missing=one.missing, there=one.records - one.missing) for one in (before, now))
-    return _categories(was, is_now, "share missing")
+    was, of_was = before.missing * before.worth_missing, before.records * before.worth_missing
+    is_now, of_now = now.missing * now.worth_missing, now.records * now.worth_missing
+    effect = share_change(was, of_was, is_now, of_now)
+    return Shift("share missing", effect.value, effect.low, effect.high, two_shares(was, of_was, is_now, of_now))
+
+
+def kind_of(before: Sample, now: Sample) -> str:
+    """What happened to the values, in words; empty where they cannot be compared."""
+    if _cells(before, now) is None:
+        return ""
+    found = name(Outline.of(before.values, _distinct(before)), Outline.of(now.values, _distinct(now)))
+    return f"{found.kind}: {found.phrase}"
+
+
+def _distinct(sample: Sample) -> int:
+    values = sample.values
+    return len(values.counts) if isinstance(values, Categories) else len(set(values.values.tolist()))
 
 
 def false_discovery(p_values: list[float], rate: float) -> list[bool]:
@@ -82,56 +109,4 @@ def false_discovery(p_values: list[float], rate: float) -> list[bool]:
     >>> false_discovery([0.001, 0.2, 0.03], 0.05)
     [True, False, True]
     """
-    if not p_values:
-        return []
-    return [bool(adjusted <= rate) for adjusted in stats.false_discovery_control(p_values)]
-
-
-def _numbers(before: Any, now: Any) -> Shift:
-    n, m = int(before.n), int(now.n)
-    points = np.unique(np.concatenate([before.get_quantiles(GRID), now.get_quantiles(GRID)]))
-    distance = float(np.max(np.abs(_cdf(before, points) - _cdf(now, points))))
-    # Each sketch may misplace a rank by its error; between two points of the grid the distance may be a little larger.
-    error = sum(one.normalized_rank_error(False) for one in (before, now) if one.is_estimation_mode())
-    certain = max(distance - error, 0.0)
-    margin = _margin(n, m)
-    return Shift(
-        unit="KS distance",
-        effect=distance,
-        low=max(certain - margin, 0.0),
-        high=min(distance + error + margin, 1.0),
-        p_value=float(stats.kstwobign.sf(certain * np.sqrt(n * m / (n + m)))),
-    )
-
-
-def _cdf(sketch: Any, points: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.asarray(sketch.get_cdf(points, True))[:-1]
-
-
-def _categories(before: Counter[str], now: Counter[str], unit: Unit) -> Shift:
-    n, m = before.total(), now.total()
-    names = sorted(before.keys() | now.keys())
-    table = np.array([[before[name] for name in names], [now[name] for name in names]], dtype=np.float64)
-    shares = table / np.array([[n], [m]])
-    differences = np.abs(shares[0] - shares[1])
-    pooled = table.sum(axis=0) / (n + m)
-    noise = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    chance = np.where(differences <= NOISE_SIGMAS * noise, np.sqrt(2 / np.pi) * noise, 0.0)
-    effect = max(float(differences.sum() - chance.sum()) / 2, 0.0)
-    margin = _margin(n, m)
-    return Shift(unit, effect, max(effect - margin, 0.0), min(effect + margin, 1.0), _chi_square(table))
-
-
-def _chi_square(table: np.ndarray[Any, np.dtype[np.float64]]) -> float:
-    """Two-sample chi-square; categories that expect too few in the smaller sample count as one."""
-    expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
-    rare = expected < FEWEST_EXPECTED
-    merged = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)]) if rare.any() else table
-    merged = merged[:, merged.sum(axis=0) > 0]
-    if merged.shape[1] < 2:
-        return 1.0
-    return float(stats.chi2_contingency(merged, correction=False).pvalue)
-
-
-def _margin(n: int, m: int) -> float:
-    return MARGIN * float(np.sqrt(1 / n + 1 / m))
+    return [p <= rate for p in adjusted(p_values)]

@@ -8,18 +8,16 @@ Too few records is `unknown`, which is neither drift nor its absence.
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-import datasketches
 import polars as pl
 from pydantic import Field
 
-from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, missing_shift, value_shift
+from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, kind_of, missing_shift, value_shift
+from sagekeeper.analyzers.drift_samples import sample_of
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.clock import day_start
@@ -40,7 +38,7 @@ class Settings(AnalyzerSettings):
     )
     persist_days: int = Field(2, ge=1, le=14, description="on how many of them the feature must have moved")
     least_effect: float = Field(
-        0.1, ge=0.0, le=1.0, description="smallest KS distance or total variation that matters; the lower bound counts"
+        0.1, ge=0.0, le=1.0, description="smallest total variation that matters; the lower bound counts"
     )
     least_missing: float = Field(0.05, ge=0.0, le=1.0, description="smallest change of the share missing that matters")
     false_discovery_rate: float = Field(0.05, gt=0.0, le=0.5, description="share of chance among what is called drift")
@@ -61,6 +59,8 @@ class Verdict:
     since: date | None
     days: list[tuple[date, Shift | None]]
     """The shift of every captured day, None where it had too few records. Only of features that drift."""
+    what: str = ""
+    """What happened to the values of a feature that drifts."""
 
 
 def find(facts: Facts, settings: Settings) -> list[Finding]:
@@ -101,8 +101,8 @@ def _judge_model(
     first = facts.as_of.date() - timedelta(days=settings.window_days)
     recent = captures.filter(pl.col("day") >= first)
     features = sorted(set(baseline["feature"]) | set(captures["feature"]))
-    before = {name: _sample(baseline.filter(pl.col("feature") == name)) for name in baseline["feature"]}
-    now = {str(name): _sample(rows) for (name,), rows in recent.group_by("feature")}
+    before = {name: sample_of(baseline.filter(pl.col("feature") == name)) for name in baseline["feature"]}
+    now = {str(name): sample_of(rows) for (name,), rows in recent.group_by("feature")}
     unknown = {name: _unknown_because(before.get(name), now.get(name), settings) for name in features}
     judged = [name for name in features if unknown[name] is None]
     shifts = {name: _shifts(before[name], now[name]) for name in judged}
@@ -119,7 +119,15 @@ def _judge_model(
             continue
         mine = max(called[name], key=lambda one: _weight(one, settings))
         days = _days(before[name], captures.filter(pl.col("feature") == name), mine, settings)
-        yield _persistent(model, name, mine, records, days, first, settings)
+        verdict = _persistent(model, name, mine, records, days, first, settings)
+        drifts = verdict.status == "drift"
+        yield replace(verdict, what=_what(before[name], now[name], mine)) if drifts else verdict
+
+
+def _what(before: Sample, now: Sample, shift: Shift) -> str:
+    if shift.unit == "share missing":
+        return f"missing {before.missing / before.records:.1%} before, {now.missing / now.records:.1%} now"
+    return kind_of(before, now)
 
 
 def _persistent(
@@ -197,44 +205,11 @@ def _days(before: Sample, captures: pl.DataFrame, like: Shift, settings: Setting
     found: list[tuple[date, Shift | None]] = []
     for (day,), rows in captures.sort("day").group_by("day", maintain_order=True):
         assert isinstance(day, date)
-        sample = _sample(rows)
+        sample = sample_of(rows)
         enough = sample.records >= settings.fewest_records_a_day
         same = [one for one in _shifts(before, sample) if one.unit == like.unit] if enough else []
         found.append((day, same[0] if same else None))
     return found
-
-
-def _sample(rows: pl.DataFrame) -> Sample:
-    """All rows of one feature put together."""
-    records = int(rows["records"].sum())
-    # A number that has turned into text is as absent to the model as one that is not there.
-    missing = int(rows["missing"].sum()) + int(rows["invalid"].sum())
-    sketches = rows["sketch"].drop_nulls()
-    if rows["categories"].drop_nulls().len():
-        return Sample(records, missing, None, _counted(rows["categories"].drop_nulls(), records - missing))
-    return Sample(records, missing, _merged(sketches), None)
-
-
-def _counted(documents: Iterable[str], present: int) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for document in documents:
-        counts.update({str(name): int(seen) for name, seen in json.loads(document).items()})
-    # Only the most frequent categories are kept by name: the rest is one category more.
-    rest = present - counts.total()
-    if rest > 0:
-        counts["\0every other"] += rest
-    return counts
-
-
-def _merged(sketches: Iterable[bytes]) -> Any | None:
-    whole: Any = None
-    for item in sketches:
-        one = datasketches.kll_doubles_sketch.deserialize(item)
-        if whole is None:
-            whole = one
-        else:
-            whole.merge(one)
-    return None if whole is None or whole.is_empty() else whole
 
 
 def _finding(
@@ -286,7 +261,8 @@ def _figure(one: Verdict, settings: Settings, last: date) -> Figure:
         value=round(one.shift.effect, 3),
         unit=one.shift.unit,
         period=f"{settings.window_days} days to {last:%-d %b %Y}, {one.records:,} records; {one.why}",
-        basis=f"{one.shift.low:.2f} to {one.shift.high:.2f} at 95 %, p {one.shift.p_value:.1g}; matters above "
+        basis=(f"{one.what}; " if one.what else "")
+        + f"{one.shift.low:.2f} to {one.shift.high:.2f} at 95 %, p {one.shift.p_value:.1g}; matters above "
         f"{_least(one.shift, settings):g}",
     )
 

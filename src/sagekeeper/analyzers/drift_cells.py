@@ -156,7 +156,8 @@ def _weights(sample: Numbers) -> Array:
 
 def category_cells(reference: Categories, current: Categories) -> Cells:
     """Cells by name; rare ones together. Both must hold a value."""
-    names = sorted(reference.counts.keys() | current.counts.keys())
+    every = sorted(reference.counts.keys() | current.counts.keys())
+    names = [name for name in every if reference.counts.get(name) or current.counts.get(name)]
     before = np.array([reference.counts.get(name, 0) for name in names], dtype=np.float64) * reference.worth
     now = np.array([current.counts.get(name, 0) for name in names], dtype=np.float64) * current.worth
     groups = _groups(names, before, now)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Order = Literal["auto", "shuffled", "ordered"]
 
+FEWEST_WINDOWS = 24
 BLOCK = 4096
 BLOCKS = 8
 MOST_LAGS = 400
@@ -95,3 +96,25 @@ def _worst(correlations: list[NDArray[np.float64]], used: int, records: int, ord
     if unmixed:
         return (min(worth, 4 / records), True) if order == "ordered" else (1.0, True)
     return worth, False
+
+
+def worth_of_windows(counts: NDArray[np.float64]) -> float:
+    """Of records counted by window (ascending in time) and cell: share of them that independent ones would be.
+
+    Windows are compared with the next one and the sixth after it, the tenth that differ most left out: a change that came
+    to stay is in one of them, and must not hide itself (von Neumann 1941).
+    """
+    sizes = counts.sum(axis=1)
+    counts, sizes = counts[sizes > 0], sizes[sizes > 0]
+    if len(sizes) < FEWEST_WINDOWS:
+        return 1.0
+    shares, pooled = counts / sizes[:, None], counts.sum(axis=0) / sizes.sum()
+    free = 1 - float((pooled**2).sum())
+    if free <= 1e-9:
+        return 1.0
+    worst = 1.0
+    for lag in (1, 6):
+        apart = ((shares[lag:] - shares[:-lag]) ** 2).sum(axis=1) / (free * (1 / sizes[lag:] + 1 / sizes[:-lag]))
+        kept = np.sort(apart)[: int(np.ceil(0.9 * len(apart)))]
+        worst = max(worst, float(kept.mean()))
+    return 1 / worst
