@@ -11,6 +11,7 @@ import polars as pl
 
 from sagekeeper.analyzers.events import events_of
 from sagekeeper.analyzers.facts import EVENTS
+from sagekeeper.core.tables import ACTIVITY
 
 MADE = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 RESIZED = datetime(2026, 11, 17, 14, 10, tzinfo=UTC)
@@ -25,8 +26,13 @@ def look(rows: SimpleNamespace, day: int, name: str = "fraud", **more: Any) -> d
     return found | {"observed_on": at.date(), "observed_at": at}
 
 
-def seen(rows: SimpleNamespace, *looks: dict[str, Any], jobs: tuple[dict[str, Any], ...] = ()) -> list[dict[str, Any]]:
-    found = events_of(rows.inventory(*looks), rows.jobs(*jobs), ("owner",))
+def seen(
+    rows: SimpleNamespace,
+    *looks: dict[str, Any],
+    jobs: tuple[dict[str, Any], ...] = (),
+    calls: tuple[dict[str, Any], ...] = (),
+) -> list[dict[str, Any]]:
+    found = events_of(rows.inventory(*looks), rows.jobs(*jobs), rows.frame(ACTIVITY, list(calls)), ("owner",))
     assert found.schema == pl.Schema(EVENTS)
     return found.to_dicts()
 
@@ -73,6 +79,13 @@ def test_a_stack_that_brought_the_new_configuration_meant_it(rows: SimpleNamespa
     setup = look(rows, 18, name="fraud-v2", tags=stack) | {"kind": "endpoint_config"}
     _, resize = seen(rows, look(rows, 4), look(rows, 18, changed_at=RESIZED, config=json.dumps(bigger)), setup)
     assert (resize["kind"], resize["planned"]) == ("resized", "CloudFormation stack scoring")
+
+
+def test_what_was_changed_before_the_first_look_at_it_is_a_change_from_what_is_not_known(rows: SimpleNamespace) -> None:
+    made, changed = seen(rows, look(rows, 18, count=8, changed_at=RESIZED))
+    assert (made["kind"], made["at"]) == ("created", MADE)
+    assert (changed["kind"], changed["at"], changed["before"]) == ("changed", RESIZED, None)
+    assert changed["after"] == "8 x ml.g5.2xlarge"
 
 
 def test_more_instances_of_the_same_configuration_are_scaling(rows: SimpleNamespace) -> None:
@@ -122,7 +135,7 @@ def test_a_notebook_that_was_switched_on_is_started_and_by_whom_where_studio_say
 
     _, started = seen(rows, notebook(4, "Stopped", MADE), notebook(18, "InService", RESIZED))
     assert (started["kind"], started["at"], started["after"]) == ("started", RESIZED, "1 x ml.p3.8xlarge")
-    assert (started["by"], started["role"]) == ("ana", "Notebooks")
+    assert (started["by"], started["role"]) == ("user profile ana", "Notebooks")
 
 
 def test_a_job_of_a_pipeline_was_meant_and_one_of_a_person_was_not(rows: SimpleNamespace) -> None:
@@ -137,6 +150,34 @@ def test_a_job_of_a_pipeline_was_meant_and_one_of_a_person_was_not(rows: SimpleN
         None,
     )
     assert train["planned"] == "pipeline retrain/execution/abc123"
+
+
+def call(operation: str, at: datetime, by: str | None, name: str = "fraud", kind: str = "endpoint") -> dict[str, Any]:
+    """A call that CloudTrail has seen."""
+    here = {"account": "123456789012", "region": "us-east-1", "resource_kind": kind, "resource_name": name}
+    return here | {"operation": operation, "at": at, "by": by}
+
+
+def test_who_asked_for_a_change_is_who_called_for_it_last_before_it(rows: SimpleNamespace) -> None:
+    made, resized = seen(
+        rows,
+        look(rows, 4),
+        look(rows, 18, count=8, changed_at=RESIZED),
+        calls=(
+            call("CreateEndpoint", MADE, "role Deployer (ci)"),
+            call("UpdateEndpoint", RESIZED - timedelta(hours=20), "user ben"),
+            call("UpdateEndpoint", RESIZED - timedelta(minutes=9), "role MLEngineer (dana)"),
+            call("UpdateEndpoint", RESIZED + timedelta(hours=1), "user late"),
+            call("UpdateEndpoint", RESIZED, "user other", name="another"),
+        ),
+    )
+    assert (made["by"], resized["by"]) == ("role Deployer (ci)", "role MLEngineer (dana)")
+
+
+def test_of_a_change_without_a_call_nobody_is_named(rows: SimpleNamespace) -> None:
+    early = call("UpdateEndpoint", RESIZED - timedelta(days=3), "user ben")
+    found = seen(rows, look(rows, 4), look(rows, 18, count=8, changed_at=RESIZED), calls=(early,))
+    assert [event["by"] for event in found] == [None, None]
 
 
 def test_nothing_seen_is_no_event(rows: SimpleNamespace) -> None:

@@ -241,6 +241,23 @@ def test_a_new_thing_that_is_gone_again_is_not_told(rows: SimpleNamespace) -> No
     assert told_with(rows, [made("trial")], *gone, *days(rows, "old", steady(100))) == []
 
 
+@pytest.mark.parametrize(("ended", "told_of"), [(14, True), (8, False)])
+def test_new_jobs_that_have_ended_are_told_for_a_week_with_what_they_took(
+    rows: SimpleNamespace, ended: int, told_of: bool
+) -> None:
+    last = date(2026, 11, ended)
+    kind = {"resource_kind": "training_job", "usage_family": "training"}
+    costs = days(rows, "sweep-9", lambda day: 1200.0 if last - timedelta(days=2) < day <= last else 0.0, **kind)
+    start = datetime(2026, 11, ended - 1, 0, 5, tzinfo=UTC)
+    begun = event("job_started", "sweep-9", start) | {"resource_kind": "training_job"}
+    job = rows.job("sweep-9", "ml.g5.12xlarge", start, 2870)
+    found = told_with(rows, [begun], *costs, *days(rows, "old", steady(100)), jobs=[job])
+    assert [finding.title for finding in found] == (["sweep is new and has cost 2,400 USD"] if told_of else [])
+    for finding in found:
+        assert finding.stake is not None
+        assert (finding.stake.excess, finding.stake.month_excess) == (2400, 2400)
+
+
 def test_a_resource_and_its_sum_are_told_once_and_what_is_left_of_the_sum_is_told_without_it(
     rows: SimpleNamespace,
 ) -> None:

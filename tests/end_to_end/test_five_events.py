@@ -79,7 +79,7 @@ def test_four_incidents_are_told_once_with_cause_and_money_and_the_launch_is_exp
     at = datetime.fromisoformat(upsizing["start"])
     resized = found["ranking-gpu"]
     assert resized.because.startswith(
-        f"Endpoint ranking-gpu went from 2 to 8 ml.g5.2xlarge on {at:%A %-d %B %H:%M} UTC"
+        f"Endpoint ranking-gpu went from 2 to 8 ml.g5.2xlarge on {at:%A %-d %B %H:%M} UTC by role MLEngineer (dana.weiss)."
     )
     assert found["try-out"].because.startswith("Nobody has called it since")
     assert found["USE1-Host:ml.m5.4xlarge"].because.endswith(f"{datetime.fromisoformat(price['start']):%A %-d %B %Y}.")

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.integration
 
 ROOMS = ("core", "collector", "lifecycle", "recommender", "service")
 SERVICES = (
+    "cloudtrail",  # first: other services' operations of the same name are theirs
     "budgets",
     "sagemaker",
     "ce",
@@ -221,6 +222,20 @@ CHECKS: dict[tuple[str, str], Checks] = {
             "Filter": {"Dimensions": {"Key": "SERVICE", "Values": ["Amazon SageMaker"]}},
         },
         [({}, "ValidationException"), (DAYS, "ValidationException")],
+    ),
+    ("cloudtrail", "LookupEvents"): Checks(
+        {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "UpdateEndpoint"}]},
+        [
+            (
+                {"StartTime": "2026-11-19T00:00:00Z", "EndTime": "2026-11-18T00:00:00Z"},
+                "InvalidTimeRangeException",
+            ),
+            (
+                {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "x"}] * 2},
+                "InvalidLookupAttributesException",
+            ),
+            ({"NextToken": "no token"}, "InvalidNextTokenException"),
+        ],
     ),
     ("cloudwatch", "DescribeAlarms"): Checks({"MaxRecords": 5}, [({"MaxRecords": 1000}, "ValidationError")]),
     ("cloudwatch", "GetMetricData"): Checks(

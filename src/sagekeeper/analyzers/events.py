@@ -4,13 +4,14 @@ In: the inventory's states over time (`collector/history.py`: the first look at 
 Out: `EVENTS`, one row per change, oldest first. An exact time is AWS's own (CreationTime, LastModifiedTime); where AWS keeps
 none (tags, a deletion) it is the look that saw it. ``planned`` says why a change was meant, where its tags say so: of a
 change to what stood already only tags that are new with it, or those of the configuration that it brought; a tag from when the
-thing was made excuses nothing that comes later. ``by`` is the Studio user profile that SageMaker itself writes into
-the tags; ``role`` is what it runs as, which is not who did it.
+thing was made excuses nothing that comes later. ``by`` is who asked for it, from CloudTrail's history, else the Studio user
+profile that SageMaker itself writes into the tags; ``role`` is what it runs as, which is not who did it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import polars as pl
 
@@ -26,6 +27,19 @@ KINDS = ("endpoint", "notebook_instance", "studio_app", "inference_component")
 """What costs money by standing there."""
 USER = "sagemaker:user-profile-arn"
 """SageMaker writes it on what is made from Studio."""
+VERBS = {
+    "created": "Create",
+    "job_started": "Create",
+    "resized": "Update",
+    "scaled": "Update",
+    "changed": "Update",
+    "started": "Start",
+}
+"""How the call begins that asks for it."""
+TAKES, SAME_MOMENT = timedelta(days=1), timedelta(minutes=5)
+"""How long after the call a thing may change (jobs wait for machines), and how far clocks are apart."""
+SETTLES = timedelta(hours=2)
+"""A last change this close to creation is its coming into service."""
 LIFE = ["account", "region", "kind", "name", "created_at"]
 RUNNING = ("InService", "Running", "Updating", "Creating", "SystemUpdating", "RollingBack", "Pending")
 
@@ -33,18 +47,43 @@ RUNNING = ("InService", "Running", "Updating", "Creating", "SystemUpdating", "Ro
 def events_of(
     states: pl.DataFrame,
     jobs: pl.DataFrame,
+    activity: pl.DataFrame,
     owner_tags: tuple[str, ...],
     planned_tags: Sequence[str] = PLANNED_TAGS,
 ) -> pl.DataFrame:
-    """`EVENTS` of ``states`` (rows of `INVENTORY`, with ``endpoint_config`` among their kinds) and ``jobs`` (rows of `JOBS`)."""
-    found = [_of_things(states, owner_tags, planned_tags), _of_jobs(jobs, owner_tags, planned_tags)]
-    return pl.concat(found).sort("at", "account", "region", "resource_kind", "name", "kind")
+    """`EVENTS` of ``states`` (rows of `INVENTORY`, with ``endpoint_config`` among their kinds), ``jobs`` (rows of `JOBS`) and
+    ``activity`` (rows of `ACTIVITY`)."""
+    found = pl.concat([_of_things(states, owner_tags, planned_tags), _of_jobs(jobs, owner_tags, planned_tags)])
+    return _with_who(found, activity).sort("at", "account", "region", "resource_kind", "name", "kind")
+
+
+def _with_who(found: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
+    """By whom, where a call for such a change came shortly before it."""
+    keys = ["account", "region", "resource_kind", "name", "verb"]
+    calls = activity.select(
+        "account",
+        "region",
+        "resource_kind",
+        name="resource_name",
+        verb=pl.col("operation").str.extract("^(Create|Update|Start)"),
+        called=pl.col("at").cast(TIME),
+        caller="by",
+    ).filter(pl.col("caller").is_not_null() & pl.col("verb").is_not_null())
+    asked = found.with_columns(
+        verb=pl.col("kind").replace_strict(VERBS, default=None, return_dtype=pl.String),
+        until=pl.col("at") + SAME_MOMENT,
+    )
+    both = asked.sort("until").join_asof(
+        calls.sort("called"), left_on="until", right_on="called", by=keys, strategy="backward", tolerance=TAKES,
+        check_sortedness=False,
+    )  # fmt: skip
+    return both.with_columns(by=pl.coalesce("caller", "by")).select(*EVENTS)
 
 
 def _of_things(states: pl.DataFrame, owner_tags: tuple[str, ...], planned_tags: Sequence[str]) -> pl.DataFrame:
     things = states.filter(pl.col("kind").is_in(KINDS)).with_columns(
         owner=owner("tags", owner_tags),
-        by=tag("tags", USER).str.extract(r"([^/]+)$"),
+        by="user profile " + tag("tags", USER).str.extract(r"([^/]+)$"),
         role=pl.coalesce(
             pl.col("config").str.json_path_match("$.RoleArn"),
             pl.col("config").str.json_path_match("$.Models.*.ExecutionRoleArn"),
@@ -94,6 +133,11 @@ def _kinds_of_change(states: pl.DataFrame) -> list[pl.DataFrame]:
         _rows(
             states.filter("first"), "created", made, nothing, pl.col("shape"),
             pl.coalesce("meant", "set_up_meant"), exact=pl.col("created_at").is_not_null(),
+        ),
+        # Changed before anybody looked: what it was then is not known.
+        _rows(
+            states.filter(pl.col("first") & (changed > pl.col("created_at") + SETTLES)), "changed", changed, nothing,
+            pl.col("shape"), nothing,
         ),
         _rows(later.filter(new_shape), "resized", changed, pl.col("old_shape"), pl.col("shape"), meant_now),
         _rows(
@@ -226,7 +270,7 @@ def _of_jobs(jobs: pl.DataFrame, owner_tags: tuple[str, ...], planned_tags: Sequ
             name="name",
             before=pl.lit(None, dtype=pl.String),
             after=pl.col("instance_count").cast(pl.String) + " x " + pl.col("instance_type"),
-            by=tag("tags", USER).str.extract(r"([^/]+)$"),
+            by="user profile " + tag("tags", USER).str.extract(r"([^/]+)$"),
             role=pl.col("config").str.json_path_match("$.RoleArn").str.extract(r"role/(?:.*/)?([^/]+)$"),
             owner=owner("tags", owner_tags),
             planned=pl.coalesce(_meant("tags", planned_tags), "pipeline " + run),

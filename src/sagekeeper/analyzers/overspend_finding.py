@@ -49,7 +49,9 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
         subject=subject,
         severity=severity(row["per_month"]),
         title=_title(subject.name, row),
-        explanation=(
+        explanation=f"{subject.name} is new, and has ended since {row['excess']:,.0f} {money} were spent. {why.sentence}"
+        if row["over"]
+        else (
             f"{subject.name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
             f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on. "
             f"{why.sentence}"
@@ -89,10 +91,10 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
                 ),
                 Figure(
                     label="Too much a month",
-                    value=round(row["per_month"], 2),
+                    value=0.0 if row["over"] else round(row["per_month"], 2),
                     unit=f"{money} per month of 730 hours",
                     period=period,
-                    basis="final days only",
+                    basis="it has ended" if row["over"] else "final days only",
                 ),
                 *_effects(split, money, period),
             ],
@@ -106,17 +108,19 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
             facts.as_of,
             since,
             row["excess"],
-            row["per_month"] / DAYS_PER_MONTH,
+            # What has ended cost so much on each of its days, and costs nothing now.
+            row["actual"] if row["over"] else row["per_month"] / DAYS_PER_MONTH,
             why.cause,
             why.sentence,
             planned=why.planned,
-            # Jobs that are new and do not run now have ended, as far as anybody can say.
-            over=row["new"] and row["sparse"] and not final["cost"][-1],
+            over=row["over"],
         ),
     )
 
 
 def _title(name: str, row: dict[str, Any]) -> str:
+    if row["over"]:
+        return f"{name} is new and has cost {row['excess']:,.0f} {row['currency']}"
     if row["new"]:
         return f"{name} is new and costs {row['per_month']:,.0f} {row['currency']} a month"
     besides = " besides what is told of its parts" if row["rest"] else ""

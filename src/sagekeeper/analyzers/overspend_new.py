@@ -2,7 +2,8 @@
 
 In: the calendar of costs, events, judged days. Out: their days as judged (usual cost: nothing), and a row each as of what has
 risen. Only what inventory or jobs saw begin about its first day of cost is new; what a bill merely names since lately is not.
-What took another's place is not new money: the sum that holds it must have risen as well.
+What took another's place is not new money: the sum that holds it must have risen as well. What is gone again is not told, jobs
+that have ended for a week: what they took is told as such, not as so much a month.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ SEEN_ON_BILL = timedelta(days=2)
 """How long after it began something may first be on the bill."""
 SETTLES = 14
 """Days until a new thing has a usual cost of its own (`overspend.FEWEST_LEARNED`) are counted from `JUDGED_DAYS` ago."""
+STILL_NEWS = timedelta(days=7)
+"""How long what jobs took is told after their last day."""
 SUM = ["account", "service", "usage_family", "currency"]
 
 
@@ -85,10 +88,10 @@ def _beginnings(facts: Facts) -> pl.DataFrame:
 
 
 def new_things(days: pl.DataFrame, sums: pl.DataFrame, least_share: float) -> pl.DataFrame:
-    """Of `new_days` a row each [*KEY, since, excess, final_excess, per_month, usual, actual, sparse, named, owner, arn].
+    """Of `new_days` a row each [*KEY, since, excess, final_excess, per_month, usual, actual, sparse, over, named, owner, arn].
 
     ``sums``: the judged days of level 1. A thing whose sum has not risen by ``least_share`` of its cost took another's place.
-    What costs nothing any more on the last final day is over; jobs are for as long as the judged days.
+    ``over``: jobs that cost nothing on the last final day; their ``per_month`` is what they took.
     """
     whole = pl.col("final")
     settled = whole & (pl.col("day") > pl.col("day").min().over(KEY))
@@ -104,14 +107,24 @@ def new_things(days: pl.DataFrame, sums: pl.DataFrame, least_share: float) -> pl
             # Its first day is a part of a day.
             actual=pl.col("cost").filter("settled").mean(),
             lately=pl.col("cost").filter(whole).last(),
+            ended=pl.col("day").filter(pl.col("cost") > 0).max(),
+            last=pl.col("day").filter(whole).max(),
             sparse=pl.col("sparse").first(),
             named=pl.col("named").fill_null(True).filter(whole).all(),
             owner=pl.col("owner").drop_nulls().last(),
             arn=pl.col("arn").drop_nulls().last(),
         )
-        .filter((pl.col("final_days") > 0) & (pl.col("sparse") | (pl.col("lately") > 0)))
+        .with_columns(over=pl.col("sparse") & (pl.col("ended") < pl.col("last")))
+        .filter(
+            (pl.col("final_days") > 0)
+            & ((pl.col("lately") > 0) | (pl.col("over") & (pl.col("ended") > pl.col("last") - STILL_NEWS)))
+        )
         .with_columns(
-            per_month=pl.when("sparse").then(pl.col("final_excess") / JUDGED_DAYS).otherwise("actual") * DAYS_PER_MONTH
+            per_month=pl.when("over")
+            .then("excess")
+            .when("sparse")
+            .then(pl.col("final_excess") / JUDGED_DAYS * DAYS_PER_MONTH)
+            .otherwise(pl.col("actual") * DAYS_PER_MONTH)
         )
     )
     around = (
@@ -131,5 +144,5 @@ def new_things(days: pl.DataFrame, sums: pl.DataFrame, least_share: float) -> pl
     return (
         rows.join(around, on=KEY, how="left", nulls_equal=True)
         .filter(risen_around)
-        .drop("more", "known", "lately", "final_days")
+        .drop("more", "known", "lately", "final_days", "ended", "last")
     )

@@ -18,7 +18,7 @@ from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH
 from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY
 
 SUMS = ((1, ["account", "service", "usage_family", "currency"]), (2, ["account", "service", "currency"]))
-AMOUNTS = ["since", "excess", "per_month", "usual", "actual", "sparse", "named", "owner", "arn"]
+AMOUNTS = ["since", "excess", "per_month", "usual", "actual", "sparse", "named", "owner", "arn", "over"]
 PARTS = ("usage_family", "kind", "region", "name")
 WITHIN = {1: ("sum", "region", "owner", "thing"), 2: ("sum", "family", "region", "owner", "thing")}
 """A service of one family is that family: where only it branches, the service is not the cause."""
@@ -43,7 +43,7 @@ def told(
     ``rest``: a sum without what is told of its parts; ``parts``: the resources that explain a sum, with their shares.
     """
     plain = {"alike": pl.lit(False), "rest": pl.lit(False), "parts": pl.lit([], dtype=pl.List(pl.String))}
-    marked = risen.select(*KEY, *AMOUNTS, new=pl.lit(False), **plain)
+    marked = risen.with_columns(over=pl.lit(False)).select(*KEY, *AMOUNTS, new=pl.lit(False), **plain)
     fresh = new.filter(pl.col("per_month") >= least_per_month).select(*KEY, *AMOUNTS, new=pl.lit(True), **plain)
     kept = pl.concat([marked.filter(pl.col("level") == 0), fresh.filter(pl.col("per_month") >= least_new_per_month)])
     for level, keys in SUMS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sagekeeper.collector.aws_budgets import AWS_BUDGETS
 from sagekeeper.collector.billing_exports import BILLING_EXPORTS
+from sagekeeper.collector.cloudtrail import CLOUDTRAIL
 from sagekeeper.collector.cloudwatch_metrics import CLOUDWATCH_METRICS
 from sagekeeper.collector.cost_explorer import COST_EXPLORER
 from sagekeeper.collector.data_capture import DATA_CAPTURE
@@ -26,6 +27,7 @@ SOURCES: tuple[Source, ...] = (
     SAGEMAKER_JOBS,
     SAGEMAKER_FLOWS,
     SAGEMAKER_EXPERIMENTS,
+    CLOUDTRAIL,
     CLOUDWATCH_METRICS,
     MODEL_MONITOR,
     MONITOR_METRICS_SOURCE,

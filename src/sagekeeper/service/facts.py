@@ -21,6 +21,7 @@ from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import (
+    ACTIVITY,
     COSTS,
     DAILY_COSTS,
     FEATURE_PROFILES,
@@ -76,7 +77,8 @@ def load_events(lake: Lake, settings: Settings, as_of: datetime) -> pl.DataFrame
     today, first = as_of.date(), (as_of - timedelta(days=EVENT_DAYS)).date()
     states = inventory_states(lake, today, (*EVENT_KINDS, "endpoint_config"), first)
     jobs = lake.scan(JOBS).filter(pl.col("month") >= month_start(first)).collect()
-    found = events_of(states, jobs, OwnerRules.of(settings).keys("owner"), tuple(settings.planned_tags))
+    activity = lake.scan(ACTIVITY).filter(pl.col("month") >= month_start(first)).collect()
+    found = events_of(states, jobs, activity, OwnerRules.of(settings).keys("owner"), tuple(settings.planned_tags))
     return found.filter(pl.col("at").is_between(as_of - timedelta(days=EVENT_DAYS), as_of))
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from botocore.validate import ParamValidator
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.sts.models import sts_backends
 
 from sagekeeper.simulator.clock import SimulatedClock
 from sagekeeper.simulator.constraints import broken_constraints
@@ -106,12 +107,19 @@ def _method(
                     region=ask.region,
                     resource=resource_of(params),
                     parameters=params,
+                    by=caller(ask.account, response.get_access_key()),
                 )
                 ask.here.version += 1
         return _answered(answer, response)
 
     method.__dict__["ours"] = True
     return method
+
+
+def caller(account: str, access_key: str) -> tuple[str, str] | None:
+    """Role and session whose credentials these are; None: nobody's session."""
+    role = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
+    return (role.role_arn.rpartition("/")[2], role.session_name) if role else None
 
 
 def check(params: dict[str, Any], shape: Any, code: str = WRONG_JSON) -> None:

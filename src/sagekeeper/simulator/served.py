@@ -6,6 +6,7 @@ A new file of operations is one line here; the server hangs them in, replays the
 from __future__ import annotations
 
 from moto.ce.responses import CostExplorerResponse
+from moto.cloudtrail.responses import CloudTrailResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.iam.responses import IamResponse
 from moto.resourcegroupstaggingapi.responses import ResourceGroupsTaggingAPIResponse
@@ -63,6 +64,7 @@ from sagekeeper.simulator import (
     studio_configs,
     studio_domains,
     tagging,
+    trail,
     training_jobs,
     transform_jobs,
     trial_components,
@@ -115,6 +117,7 @@ SERVICES: tuple[tuple[type | None, str, dict[str, Handler], set[str]], ...] = (
     (CloudWatchResponse, "cloudwatch", cloudwatch.HANDLERS, set()),
     (CloudWatchResponse, "cloudwatch", alarms.HANDLERS, alarms.MUTATING),
     (CloudWatchResponse, "cloudwatch", dashboards.HANDLERS, dashboards.MUTATING),
+    (CloudTrailResponse, "cloudtrail", trail.HANDLERS, set()),
     (None, "budgets", budgets.HANDLERS, budgets.MUTATING),
     (None, "compute-optimizer", compute_optimizer.HANDLERS, compute_optimizer.MUTATING),
     (None, "cost-optimization-hub", optimization_hub.HANDLERS, optimization_hub.MUTATING),

@@ -19,6 +19,7 @@ from sagekeeper.simulator.bill_orders import Orders
 from sagekeeper.simulator.budget_book import BudgetBook
 from sagekeeper.simulator.commercial import Commercial
 from sagekeeper.simulator.commitments import SavingsPlan
+from sagekeeper.simulator.deeds import Deed
 from sagekeeper.simulator.explorer_state import Explorer
 from sagekeeper.simulator.flow_book import FlowBook
 from sagekeeper.simulator.hosting import Fault, Hosting, Traffic
@@ -131,6 +132,7 @@ class Standing:
     work: Workspaces = field(default_factory=Workspaces)
     flows: FlowBook = field(default_factory=FlowBook)
     jobs: JobBook = field(default_factory=JobBook)
+    deeds: list[Deed] = field(default_factory=list)
 
     def arn(self, kind: str, name: str) -> str:
         """The resource's ARN."""

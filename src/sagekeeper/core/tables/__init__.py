@@ -6,7 +6,7 @@ case and AWS's own words. Times are UTC. A null amount or value is *unknown*, ne
 
 from __future__ import annotations
 
-from sagekeeper.core.tables.account import INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS
+from sagekeeper.core.tables.account import ACTIVITY, INVENTORY, JOBS, METRICS, TRIAL_COMPONENTS
 from sagekeeper.core.tables.captured import CAPTURE_HOURS, CAPTURE_REJECTS, FEATURE_HOURS
 from sagekeeper.core.tables.money import (
     BILL_VERSIONS,
@@ -41,6 +41,7 @@ TABLES: tuple[Table, ...] = (
     INVENTORY,
     JOBS,
     TRIAL_COMPONENTS,
+    ACTIVITY,
     FEATURE_PROFILES,
     FEATURE_HOURS,
     CAPTURE_HOURS,
@@ -59,6 +60,7 @@ TABLES: tuple[Table, ...] = (
 )
 
 __all__ = [
+    "ACTIVITY",
     "ATTRIBUTIONS",
     "BIAS",
     "BILL_VERSIONS",

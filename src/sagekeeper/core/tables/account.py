@@ -106,3 +106,21 @@ TRIAL_COMPONENTS = Table(
     keys=("account", "region", "experiment", "trial", "component"),
     partition=("month", "account", "region"),
 )
+
+ACTIVITY = Table(
+    "activity",
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "at": UTC_TIME,
+        "event_id": pl.String(),  # CloudTrail's
+        "operation": pl.String(),  # CreateEndpoint, UpdateEndpoint, CreateTrainingJob ...
+        "resource_kind": pl.String(),
+        "resource_name": pl.String(),
+        "by": pl.String(),  # "role MLEngineer (dana.weiss)", "user ana"; null: it names nobody
+        "month": pl.Date(),  # first day of the month of at
+        "observed_at": UTC_TIME,
+    },
+    keys=("account", "region", "event_id"),
+    partition=("month", "account", "region"),
+)

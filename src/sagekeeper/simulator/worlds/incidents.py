@@ -19,6 +19,7 @@ from sagekeeper.core.prices import Component, PriceBook
 from sagekeeper.simulator.charges import SAGEMAKER
 from sagekeeper.simulator.commercial import Credit
 from sagekeeper.simulator.commercial_control import changed
+from sagekeeper.simulator.deeds import Deed
 from sagekeeper.simulator.hosting import Shortage
 from sagekeeper.simulator.operations import Ask, Handler, House, service_model
 from sagekeeper.simulator.world import Drift, Fault, PriceChange, Standing, Surge, Traffic
@@ -27,6 +28,8 @@ from sagekeeper.simulator.worlds.truth import Truth
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 LOG_GB_PER_DAY = 900.0
 """A debug flag left on: a few hundred times what the account logs on other days."""
+ROLE, SESSION = "MLEngineer", "dana.weiss"
+"""Whose doing it is, as CloudTrail tells it."""
 FORGOTTEN_AFTER = timedelta(days=2)
 SCARCE, SHORT_FOR = "ml.g5.2xlarge", timedelta(hours=6)
 
@@ -50,8 +53,13 @@ class Scene:
     def do(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One SageMaker API call by a person in the account."""
         answer = self.handlers[operation](Ask(self.house, self.account, self.region, parameters, self.at))
+        self.done(operation, parameters)
         self.here.version += 1
         return answer
+
+    def done(self, operation: str, parameters: dict[str, Any]) -> None:
+        """CloudTrail tells of it."""
+        self.here.deeds.append(Deed(self.at, operation, parameters, ROLE, SESSION))
 
     def told(self, kind: str, usd_per_day: float | None, detail: str, **more: Any) -> Truth:
         """The truth about this scene."""
@@ -95,6 +103,7 @@ def runaway_job(scene: Scene) -> Truth:
         "TrainingTimeInSeconds": seconds,
         "BillableTimeInSeconds": seconds,
     }
+    scene.done("CreateTrainingJob", {"TrainingJobName": scene.subject})
     usd = 24 * count * _hourly(kind, "Training", scene.region)
     return scene.told("runaway_job", usd, f"{count} x {kind} for up to 5 days")
 
@@ -155,6 +164,7 @@ def notebook_left_on(scene: Scene) -> Truth:
         "CreationTime": scene.at,
     }
     scene.here.notebook_runs[scene.subject] = [(scene.at, None)]
+    scene.done("CreateNotebookInstance", {"NotebookInstanceName": scene.subject})
     scene.here.tags[arn] = {"owner": "intern@example.com", "team": "search"}
     return scene.told("notebook_left_on", 24 * _hourly(kind, "Notebook", scene.region), kind)
 
