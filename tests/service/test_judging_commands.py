@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit
 
 from sagekeeper.service.cli import run
 
@@ -99,3 +101,46 @@ def test_wrong_input_is_one_sentence(
     answers: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
     assert said in refused(capsys, *(part.format(answers=answers) for part in arguments))
+
+
+def scored(path: Path, shift: float, truth_moved: float, labels: bool = True, seed: int = 1) -> Path:
+    chance = np.random.default_rng(seed)
+    x = chance.normal(shift, 1, 2000)
+    true = (chance.random(2000) < expit(1.5 * x - truth_moved)).astype(int)
+    pl.DataFrame({"score": expit(2 * x)} | ({"label": true} if labels else {})).write_csv(path)
+    return path
+
+
+def test_without_labels_quality_is_estimated_from_a_reference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = scored(tmp_path / "reference.csv", 0.0, 0.0)
+    later = scored(tmp_path / "later.csv", -0.8, 0.0, labels=False, seed=2)
+    told = given(capsys, "quality", "--estimate", "--reference", str(known), "--predictions", str(later))
+    real = scored(tmp_path / "real.csv", -0.8, 0.0, seed=2)
+    true = {row["metric"]: row["value"] for row in given(capsys, "quality", "--predictions", str(real))["rows"]}
+    found = {row["metric"]: row for row in told["expected"]}
+    for metric in ("accuracy", "recall", "f1", "auc"):
+        assert found[metric]["low"] <= true[metric] <= found[metric]["high"], metric
+    assert told["record"] == []
+
+
+def test_an_estimate_that_labels_contradict_is_said_not_to_be_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = scored(tmp_path / "reference.csv", 0.0, 0.0)
+    later = scored(tmp_path / "later.csv", 0.0, 2.0, seed=3)
+    asked = ["quality", "--estimate", "--reference", str(known), "--predictions", str(later)]
+    told = given(capsys, *asked)
+    doubted = {row["metric"]: row["trusted"] for row in told["verdict"]}
+    assert doubted["accuracy"] is False
+    assert run(asked) == 0
+    assert "The estimate is not to be trusted" in capsys.readouterr().out
+
+
+def test_an_estimate_without_a_reference_or_a_probability_says_what_is_missing(
+    answers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("quality", "--estimate", "--predictions", str(answers))
+    assert "--estimate needs --reference" in refused(capsys, *asked)
+    assert "name its column with --score" in refused(capsys, *asked, "--reference", str(answers))

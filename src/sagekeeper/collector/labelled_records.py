@@ -76,6 +76,11 @@ def labelled(predictions: Path, labels: Path | None, names: dict[str, str]) -> R
     return Read(kept.join(last, on=KEY, how="left", maintain_order="left"), poison + more)
 
 
+def answers(predictions: Path, names: dict[str, str]) -> Read:
+    """As `labelled`, of one file, whether it holds labels or not."""
+    return Read(*_read(predictions, names))
+
+
 def _read(path: Path, names: dict[str, str]) -> tuple[pl.DataFrame, int]:
     if not path.is_file():
         raise BadInput(f"{path} is not there.")

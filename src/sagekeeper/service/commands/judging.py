@@ -14,9 +14,10 @@ from sagekeeper.analyzers.bias import in_facet
 from sagekeeper.analyzers.quality import FEWEST, classes, problem_of
 from sagekeeper.analyzers.quality import quality as quality_of
 from sagekeeper.analyzers.quality_decisions import decided
-from sagekeeper.collector.labelled_records import labelled, table
+from sagekeeper.collector.labelled_records import answers, labelled, table
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
+from sagekeeper.service.quality_estimates import estimated
 
 PROBLEMS = ("regression", "binary_classification", "multiclass_classification")
 LabelOption = Annotated[str, typer.Option(help="column of the labels")]
@@ -43,10 +44,21 @@ def quality(
     segment: Annotated[str | None, typer.Option(help="column: each of its values is judged, too")] = None,
     problem: Annotated[str | None, typer.Option(help=f"{', '.join(PROBLEMS)}; default: as the labels look")] = None,
     fewest: Annotated[int, typer.Option(min=2, help="labelled rows below which a metric is unknown")] = FEWEST,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="estimate what has no label yet, with --reference")
+    ] = False,
+    reference: Annotated[
+        Path | None, typer.Option(help="labelled answers of before that the model was not trained on", metavar="FILE")
+    ] = None,
+    stretches: Annotated[int, typer.Option(min=3, max=100, help="parts of the labelled rows, for the record")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure predictions against their labels, with intervals at 95 % and the share that has a label at all."""
+    """Measure predictions against their labels, with intervals at 95 % and the share that has a label; or estimate it without."""
     out = Output(as_json)
+    if estimate:
+        names = {"identity": identity, "prediction": prediction, "score": score, "label": label}
+        _estimate(out, predictions, labels, reference, names, (problem, positive, threshold, stretches))
+        return
     read = labelled(
         predictions, labels, {"identity": identity, "prediction": prediction, "score": score, "label": label}
     )
@@ -82,6 +94,61 @@ def quality(
             style="yellow",
         )
     out.give({"problem": kind, "coverage": whole["coverage"], "unread_lines": read.poison, "rows": found.to_dicts()})
+
+
+def _estimate(
+    out: Output,
+    predictions: Path,
+    labels: Path | None,
+    reference: Path | None,
+    names: dict[str, str],
+    how: tuple[str | None, str, float, int],
+) -> None:
+    problem, positive, threshold, stretches = how
+    if reference is None:
+        raise BadInput(
+            "--estimate needs --reference: labelled answers of before, from which it learns what a score means."
+        )
+    known = labelled(reference, None, names).rows
+    later = labelled(predictions, labels, names).rows if labels else answers(predictions, names).rows
+    kind = problem or problem_of(known)
+    if kind not in PROBLEMS:
+        raise BadInput(f"--problem {kind}: it is one of {', '.join(PROBLEMS)}.")
+    found = estimated(known, later, kind, positive, threshold, stretches)  # type: ignore[arg-type]
+    out.table(
+        f"{kind.replace('_', ' ')}, {later.height:,} answers, estimated without labels",
+        ("metric", "expected>", "from>", "to>"),
+        [(one.metric, *(_number(value if value == value else None) for value in one[1:])) for one in found.expected],
+    )
+    out.say(
+        "From and to hold the metric that labels will show, in 95 of 100 cases, as long as only the inputs have moved."
+    )
+    for note in found.notes:
+        out.say(note)
+    for row in found.verdict.iter_rows(named=True):
+        out.say(
+            f"Record of {row['metric']}: {row['within']} of {row['stretches']} labelled stretches came true within the range, "
+            f"mean error {row['mean_error']:.4f}.",
+            style="red" if row["trusted"] is False else "",
+        )
+    if not found.verdict.is_empty() and (found.verdict["trusted"] == False).any():  # noqa: E712
+        out.say(
+            "The estimate is not to be trusted: labels say that what is behind the answers has changed, not only the inputs.",
+            style="red",
+        )
+    expected = [
+        {name: None if value != value else value for name, value in one._asdict().items()} for one in found.expected
+    ]
+    out.give(
+        {
+            "problem": kind,
+            "answers": later.height,
+            "expected": expected,
+            "record": found.record.to_dicts(),
+            "verdict": found.verdict.to_dicts(),
+            "notes": found.notes,
+        }
+    )
 
 
 def bias(
