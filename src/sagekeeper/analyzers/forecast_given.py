@@ -66,7 +66,7 @@ def to_learn_from(costs: Matrix, names: list[str], first: date, given: Given) ->
     for column, row, factor in _price_steps(given, names, first):
         if 0 < row < days:
             out[:row, column] *= factor
-    return _filled(out, hidden)
+    return filled(out, hidden)
 
 
 def applied(path: Matrix, names: list[str], first: date, given: Given) -> tuple[Matrix, Matrix]:
@@ -117,8 +117,8 @@ def _price_steps(given: Given, names: list[str], first: date) -> list[tuple[int,
     ]
 
 
-def _filled(costs: Matrix, hidden: np.ndarray) -> Matrix:
-    """Hidden days become what the weekday cost before; with nothing before, the median of the days that are not hidden."""
+def filled(costs: Matrix, hidden: np.ndarray) -> Matrix:
+    """Hidden days become what the weekday cost in the weeks before; with nothing before, the median of the other days."""
     out = np.where(hidden, np.nan, costs)
     if not hidden.any():
         return out

@@ -1,9 +1,10 @@
 """What the next days cost by several simple rules, from many past days at once.
 
-In: ``costs[day, series]`` of whole days, the weekday of the first, the rows to forecast from, and how many days ahead. Out:
-``[rule, row, series]``, the sum of those days. Rules: the last week again, the same weekdays of the last weeks (mean of eight,
-median of three), a level that follows quickly or slowly under the usual shape of the week, and the plain mean for what comes in
-bursts. No rule sees a day after its row; only the shape of the week, which hardly changes, is that of the whole matrix.
+In: ``costs[day, series]`` of whole days, the weekdays of the days, the rows to forecast from, and how many days ahead. Out:
+``[rule, row, series]``, the sum of those days. Rules: the last week again, the same weekdays of the last weeks (mean of
+eight, median of three), a level that follows quickly or slowly under the usual shape of the week, and the plain mean for what
+comes in bursts. No rule sees a day after its row; only the shape of the week, which hardly changes, is that of the whole
+matrix.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sagekeeper.analyzers.forecast_calendar import rests, without_holidays
 from sagekeeper.analyzers.forecast_series import Matrix, born
 
 Rows = npt.NDArray[np.int64]
+Days = npt.NDArray[np.int64]
 WEEKS = 12
 """How far back the rules look that compare weekdays."""
 LONG_WEEKS = 8
@@ -21,11 +24,11 @@ SPEEDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 """Of a new day's distance from the level, what moves the level."""
 
 
-def week_shape(costs: Matrix, weekday: int) -> Matrix:
+def week_shape(costs: Matrix, plain: Days) -> Matrix:
     """``[7, series]``: a weekday beside the mean of its week, 1 where the two do not differ or nothing is known."""
     days = min(len(costs), 7 * WEEKS)
     recent = costs[len(costs) - days :]
-    numbers = (weekday + len(costs) - days + np.arange(days)) % 7
+    numbers = plain[len(costs) - days : len(costs)]
     own = np.abs(recent)
     around = np.cumsum(np.vstack([np.zeros((1, costs.shape[1])), own]), axis=0)
     low, high = np.maximum(np.arange(days) - 3, 0), np.minimum(np.arange(days) + 4, days)
@@ -40,15 +43,14 @@ def week_shape(costs: Matrix, weekday: int) -> Matrix:
     return out
 
 
-def days_ahead(weekday: int, rows: Rows, ahead: int) -> npt.NDArray[np.float64]:
-    """``[row, 7]``: how many of the days ahead of each row fall on each weekday."""
-    counts = np.full((len(rows), 7), ahead // 7, dtype=np.float64)
-    for extra in range(ahead % 7):
-        counts[np.arange(len(rows)), (weekday + rows + 1 + extra) % 7] += 1
-    return counts
+def days_ahead(like: Days, rows: Rows, ahead: int) -> npt.NDArray[np.float64]:
+    """``[row, 7]``: how many of the days ahead of each row are like each weekday."""
+    until = np.vstack([np.zeros((1, 7)), np.cumsum(np.eye(7)[like], axis=0)])
+    out: npt.NDArray[np.float64] = until[rows + 1 + ahead] - until[rows + 1]
+    return out
 
 
-def levels(costs: Matrix, weekday: int, shape: Matrix, rows: Rows) -> Matrix:
+def levels(costs: Matrix, plain: Days, shape: Matrix, rows: Rows) -> Matrix:
     """``[speed, row, series]``: the level on each row, at each speed. It starts with the first day that costs anything."""
     start = born(costs)
     wanted = {int(row): place for place, row in enumerate(rows)}
@@ -56,7 +58,7 @@ def levels(costs: Matrix, weekday: int, shape: Matrix, rows: Rows) -> Matrix:
     level = np.zeros((len(SPEEDS), costs.shape[1]))
     speeds = np.array(SPEEDS)[:, None]
     for row, today in enumerate(costs):
-        weight = shape[(weekday + row) % 7]
+        weight = shape[plain[row]]
         pull = weight / np.maximum(weight, 1.0) ** 2
         age = row - start
         step = np.maximum(speeds, 1.0 / np.maximum(age + 1, 1)) * pull
@@ -66,25 +68,24 @@ def levels(costs: Matrix, weekday: int, shape: Matrix, rows: Rows) -> Matrix:
     return out
 
 
-def predict(costs: Matrix, weekday: int, rows: Rows, ahead: int) -> tuple[Matrix, Matrix]:
-    """``[rule, row, series]`` sums of the days ahead, and ``[rule, 7, series]``: the days of a week ahead of the last row."""
-    shape = week_shape(costs, weekday)
-    counts = days_ahead(weekday, rows, ahead)
-    followed = levels(costs, weekday, shape, rows)
-    by_level = followed * (counts @ shape)
-    by_week = np.stack(
-        [_by_week(costs, weekday, int(row), count) for row, count in zip(rows, counts, strict=True)], axis=1
-    )
-    week = np.concatenate(
-        [followed[:, -1][:, None] * shape, _week(_block(costs, int(rows[-1])), weekday, int(rows[-1]))]
-    )
-    return np.concatenate([by_level, by_week]), week
+def predict(costs: Matrix, plain: Days, like: Days, rows: Rows, ahead: int) -> tuple[Matrix, Matrix, Days]:
+    """``[rule, row, series]`` sums of the days ahead, and ``[rule, 7, series]``: the days of a week ahead of the last row.
 
-
-def _by_week(costs: Matrix, weekday: int, row: int, counts: npt.NDArray[np.float64]) -> Matrix:
-    week = _week(_block(costs, row), weekday, row)
-    out: Matrix = np.einsum("w,kws->ks", counts, week)
-    return out
+    ``plain``, ``like``: the weekdays of the days there are and of those ahead, and the weekdays they are like where people rest
+    (`forecast_calendar`). Third, ``[day, series]``: which weekday each day ahead of the last row counts as.
+    """
+    shape = week_shape(costs, plain)
+    resting = rests(shape)
+    costs = without_holidays(costs, (like != plain)[: len(costs)], resting)
+    days = np.where(resting, days_ahead(like, rows, ahead)[:, :, None], days_ahead(plain, rows, ahead)[:, :, None])
+    followed = levels(costs, plain, shape, rows)
+    by_level = followed * np.einsum("rws,ws->rs", days, shape)
+    weeks = (_week(_block(costs, int(row)), plain, int(row)) for row in rows)
+    by_week = np.stack([np.einsum("ws,kws->ks", count, week) for week, count in zip(weeks, days, strict=True)], axis=1)
+    week = np.concatenate([followed[:, -1][:, None] * shape, _week(_block(costs, int(rows[-1])), plain, int(rows[-1]))])
+    coming = slice(int(rows[-1]) + 1, int(rows[-1]) + 1 + ahead)
+    counted_as = np.where(resting, like[coming][:, None], plain[coming][:, None])
+    return np.concatenate([by_level, by_week]), week, counted_as
 
 
 def _block(costs: Matrix, row: int) -> Matrix:
@@ -96,7 +97,7 @@ def _block(costs: Matrix, row: int) -> Matrix:
     return block.reshape(WEEKS, 7, costs.shape[1])
 
 
-def _week(block: Matrix, weekday: int, row: int) -> Matrix:
+def _week(block: Matrix, plain: Days, row: int) -> Matrix:
     """``[rule, 7 (Monday first), series]``."""
     known = np.isfinite(block)
     filled = np.where(known, block, 0.0)
@@ -106,7 +107,7 @@ def _week(block: Matrix, weekday: int, row: int) -> Matrix:
     every = filled.sum(axis=(0, 1)) / np.maximum(known.sum(axis=(0, 1)), 1)
     rules = [last, usual, np.median(filled[-3:], axis=0), np.broadcast_to(every, last.shape)]
     # The block's days run from the weekday after the row's to the row's own.
-    order = (weekday + row + 1 + np.arange(7)) % 7
+    order = (plain[row] + 1 + np.arange(7)) % 7
     out = np.empty((len(rules), *last.shape))
     out[:, order] = np.stack(rules)
     return out

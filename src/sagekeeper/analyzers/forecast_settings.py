@@ -25,6 +25,10 @@ class ForecastSettings(BaseModel):
         le=7,
         description="last days that AWS may still fill up: what they show is their least; none: as the series look",
     )
+    holidays: tuple[str, ...] = Field(
+        ("12-24", "12-25", "12-26", "12-27", "12-28", "12-29", "12-30", "12-31", "01-01"),
+        description="days on which people are away, month-day or year-month-day: what rests on Sundays rests on them",
+    )
     learn_days: int = Field(280, ge=28, le=1100, description="days of history that are looked at")
     pooled_weight: float = Field(
         200.0, ge=0, description="past errors of a kind of series that weigh as much as those of all series alike"

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from sagekeeper.analyzers.forecast_breach import breach
+from sagekeeper.analyzers.forecast_calendar import weekdays
 from sagekeeper.analyzers.forecast_combination import combined, weights
 from sagekeeper.analyzers.forecast_fees import fees_ahead, without_fees
 from sagekeeper.analyzers.forecast_given import NOTHING, Given, applied, to_learn_from
@@ -71,7 +72,7 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings, given: Give
     start, coming = origin - timedelta(days=len(until) - 1), origin - timedelta(days=left - 1)
     rest, fees = without_fees(whole, start)
     level = to_learn_from(rest, days.names, start, given)
-    path, quantiles = _ahead(level, left + ahead, start.weekday(), settings)
+    path, quantiles = _ahead(level, left + ahead, start, settings)
     path, uncertain = applied(path + fees_ahead(fees, coming, len(path)), days.names, coming, given)
     path[:left] = np.maximum(path[:left], shown)
     quantiles = quantiles * uncertain
@@ -96,13 +97,15 @@ def _from(days: SpendDays, origin: date, settings: ForecastSettings, given: Give
     )
 
 
-def _ahead(whole: Matrix, reach: int, weekday: int, settings: ForecastSettings) -> tuple[Matrix, Matrix]:
+def _ahead(whole: Matrix, reach: int, start: date, settings: ForecastSettings) -> tuple[Matrix, Matrix]:
     """``[day, series]`` expected costs of the days after the whole ones; ``[quantile, series]`` distances of their sum."""
     last = len(whole) - 1
     if reach == 0:
         return np.zeros((0, whole.shape[1])), np.zeros((len(LEVELS), whole.shape[1]))
     rows = np.array(sorted({last - back for back in range(0, last + 1, STRIDE) if last - back >= 6} | {last}))
-    forecasts, week = predict(whole, weekday, rows, reach)
+    like = weekdays(start, len(whole) + reach, settings.holidays)
+    plain = (start.weekday() + np.arange(len(like))) % 7
+    forecasts, week, counted_as = predict(whole, plain, like, rows, reach)
     sums = np.vstack([np.zeros((1, whole.shape[1])), np.cumsum(whole, axis=0)])
     outcomes = np.full((len(rows), whole.shape[1]), np.nan)
     known = rows + reach <= last
@@ -117,7 +120,7 @@ def _ahead(whole: Matrix, reach: int, weekday: int, settings: ForecastSettings) 
     scales = SPREAD * spread + USUAL * _usual(errors, lag) + LEAST_SCALE * np.abs(found)
     quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kind, settings.pooled_weight, reach / STRIDE)
     usual = np.einsum("ks,kws->ws", shares[:, -1], week)
-    path = usual[(weekday + last + 1 + np.arange(reach)) % 7]
+    path = np.take_along_axis(usual, counted_as, axis=0)
     # The days share out the median of the rules' sums.
     meant = path.sum(axis=0)
     even = np.broadcast_to(found[-1] / reach, path.shape)
