@@ -112,3 +112,10 @@ def test_families_are_judged_apart_and_the_dearest_comes_first(rows: SimpleNames
     cheap = [run(rows, day, 10.0, "churn-train", **FAILED) for day in (4, 5)]
     dear = [run(rows, day, 90.0, "rank-train", **FAILED) for day in (4, 5)]
     assert [item.subject.name for item in found(rows, *cheap, *dear)] == ["rank-train", "churn-train"]
+
+
+def test_whose_the_lost_runs_were_is_said_where_several_people_run_a_family(rows: SimpleNamespace) -> None:
+    mine, (job, day) = run(rows, 5, 30.0, **FAILED), run(rows, 4, 20.0, **FAILED)
+    (finding,) = found(rows, mine, (job, day | {"owner": "search"}))
+    told = {item.label: item.value for item in finding.evidence.figures if item.label.startswith("Of that")}
+    assert told == {"Of that, by risk": 30.0, "Of that, by search": 20.0} and finding.owner == "search"

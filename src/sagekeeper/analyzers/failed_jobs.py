@@ -43,7 +43,8 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
 
 
 def judged(facts: Facts, settings: Settings) -> pl.DataFrame:
-    """[*FAMILY, currency, owner, runs, failed, stopped, their costs, the whole, row of failures, first and last, reasons ...]."""
+    """[*FAMILY, currency, owner (of the last run), runs, failed, stopped, their costs and whose they are, the whole, how many
+    failed in a row, first and last, the most frequent reason ...], the dearest first."""
     failed, stopped = pl.col("status") == "Failed", pl.col("status") == "Stopped"
     early = stopped & pl.col("parent_arn").str.contains(TUNING, literal=True).fill_null(value=False)
     runs = run_costs(facts, facts.as_of - timedelta(days=settings.window_days)).filter(~early)
@@ -55,6 +56,14 @@ def judged(facts: Facts, settings: Settings) -> pl.DataFrame:
         in_a_row=failed & (completed_at.is_null() | (pl.col("ended_at") > completed_at)),
     )
     lost = pl.col("failed") | pl.col("stopped")
+    by_owner = (
+        marked.filter(lost)
+        .group_by(*FAMILY, "owner")
+        .agg(pl.col("cost").sum())
+        .sort("cost", "owner", descending=[True, False])
+        .group_by(FAMILY, maintain_order=True)
+        .agg(owners=pl.struct("owner", "cost"))
+    )
     return (
         marked.group_by(FAMILY)
         .agg(
@@ -78,6 +87,7 @@ def judged(facts: Facts, settings: Settings) -> pl.DataFrame:
             bases=pl.col("basis").filter(lost).drop_nulls().unique().sort(),
             measured=(pl.col("certainty").filter(lost) == "measured").all(),
         )
+        .join(by_owner, on=FAMILY, how="left")
         .filter(
             (pl.col("failed") + pl.col("stopped") >= settings.least_runs)
             & (pl.col("failed_cost") + pl.col("stopped_cost") >= settings.least_money)
@@ -134,6 +144,16 @@ def _explanation(row: dict[str, Any], settings: Settings, money: str) -> str:
 def _figures(row: dict[str, Any], settings: Settings, money: str) -> list[Figure]:
     window = f"last {settings.window_days} days"
     basis = " and ".join("price x time" if item == "list" else f"{item} cost" for item in row["bases"]) or "unknown"
+    owners = [
+        Figure(
+            label=f"Of that, by {part['owner'] or 'nobody known'}",
+            value=round(part["cost"], 2),
+            unit=money,
+            period=window,
+        )
+        for part in row["owners"]
+        if len(row["owners"]) > 1
+    ]
     share = (row["failed_cost"] + row["stopped_cost"]) / row["whole"] if row["whole"] else None
     completed = None if row["completed"] is None else f"{row['completed']:%Y-%m-%d %H:%M} UTC"
     return [
@@ -146,6 +166,7 @@ def _figures(row: dict[str, Any], settings: Settings, money: str) -> list[Figure
         Figure(
             label="Cost of stopped runs", value=round(row["stopped_cost"], 2), unit=money, period=window, basis=basis
         ),
+        *owners,
         Figure(
             label="Of what the family cost",
             value=None if share is None else round(100 * share, 1),

@@ -94,7 +94,8 @@ def usual(recorded: pl.DataFrame, as_of: datetime, currency: str, kind: str = WH
         return Usual(_median(same_weekday), f"median of the same hour in the last {same_weekday.height} weeks")
     if same_hour.height >= FEWEST_DAYS:
         return Usual(_median(same_hour), f"median of the same hour of the last {same_hour.height} days recorded")
-    return Usual(None, f"only {same_hour.height} such hours are recorded yet")
+    few = f"only {same_hour.height}" if same_hour.height else "none"
+    return Usual(None, f"{few} of these hours recorded so far")
 
 
 def by_hour(recorded: pl.DataFrame, as_of: datetime, currency: str, kind: str = WHOLE) -> pl.DataFrame:

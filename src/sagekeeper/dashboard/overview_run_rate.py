@@ -101,6 +101,7 @@ def _table(seen: RunRate) -> None:
         height="content" if shown.height <= MOST else 460,
         column_config={
             rate: st.column_config.NumberColumn(format="%,.4f"),
+            "Price": st.column_config.TextColumn(width="medium"),
             "Since (UTC)": st.column_config.DatetimeColumn(format="D MMM HH:mm", timezone="UTC"),
         },
     )
