@@ -193,6 +193,20 @@ def test_a_planned_rise_is_told_as_planned(rows: SimpleNamespace) -> None:
     assert "went from 1 x ml.m5.large to 1 x ml.m5.4xlarge" in finding.stake.because
 
 
+def test_what_scales_is_dearer_for_the_requests_it_answers(rows: SimpleNamespace) -> None:
+    costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
+    scaled = event("scaled", "grown", STEP, before="1 instance", after="4 instances")
+    asked = rows.metrics(
+        "grown", "Invocations", "Sum", lambda at: 8000.0 if at.date() > STEP.date() else 2000.0, days=40, period=86400
+    )
+    (finding,) = told_with(rows, [scaled], *costs, metrics=asked)
+    assert finding.stake is not None
+    assert finding.stake.cause == "more_use"
+    assert finding.stake.because.startswith(
+        "It gets 8,000 requests a day instead of 2,000. Endpoint grown went from 1 in"
+    )
+
+
 def test_what_was_done_a_week_before_explains_nothing(rows: SimpleNamespace) -> None:
     costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
     (finding,) = told_with(rows, [event("resized", "grown", STEP - timedelta(days=7))], *costs)

@@ -82,6 +82,10 @@ def test_four_incidents_are_told_once_with_cause_and_money_and_the_launch_is_exp
         f"Endpoint ranking-gpu went from 2 to 8 ml.g5.2xlarge on {at:%A %-d %B %H:%M} UTC by role MLEngineer (dana.weiss)."
     )
     assert found["try-out"].because.startswith("Nobody has called it since")
+    assert found["try-out"].because.endswith("It was made by role MLEngineer (dana.weiss).")
+    assert (
+        ", started by role MLEngineer (dana.weiss): 8 x ml.g5.12xlarge, 56.87 USD an hour." in found["sweep-9"].because
+    )
     assert found["USE1-Host:ml.m5.4xlarge"].because.endswith(f"{datetime.fromisoformat(price['start']):%A %-d %B %Y}.")
 
     # The level as it really is; to date no more than there was, and all but what is not billed yet or of the first day.

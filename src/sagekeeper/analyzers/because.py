@@ -62,6 +62,18 @@ def because(facts: Facts, thing: dict[str, Any], since: date) -> Because:
     return found or UNKNOWN
 
 
+def made_by(facts: Facts, account: str, region: str, kind: str, name: str) -> str | None:
+    """Who made a thing, or started a job, where that is known."""
+    found = facts.events.filter(
+        (pl.col("account") == account)
+        & (pl.col("region") == region)
+        & (pl.col("resource_kind") == kind)
+        & (pl.col("name") == name)
+        & pl.col("kind").is_in(["created", "job_started"])
+    )["by"].drop_nulls()
+    return str(found[-1]) if found.len() else None
+
+
 def spoken(kind: str) -> str:
     """A kind of resource as people call it."""
     return kind.removesuffix("_instance").replace("_", " ")
@@ -90,6 +102,9 @@ def _of_change(facts: Facts, thing: dict[str, Any], since: date) -> Because | No
     who = f" by {best['by']}" if best["by"] else ""
     runs_as = f" It runs as role {best['role']}." if best["role"] and not best["by"] else ""
     sentence = f"{spoken(thing['kind']).capitalize()} {thing['name']} {_done(best)} {on(best['at'])}{who}.{runs_as}"
+    asked = _of_requests(facts, thing, since) if best["kind"] == "scaled" else None
+    if asked is not None:  # who scales answers requests: these are why
+        return Because(asked.cause, f"{asked.sentence} {sentence}", best["planned"], best["at"])
     return Because(CAUSES[best["kind"]], sentence, best["planned"], best["at"])
 
 

@@ -126,7 +126,11 @@ def _kinds_of_change(states: pl.DataFrame) -> list[pl.DataFrame]:
         pl.when(pl.col("set_up").ne_missing(pl.col("old_set_up"))).then("set_up_meant"),
     )
     nothing = pl.lit(None, dtype=pl.String)
-    instances, old_instances = (pl.col(name).cast(pl.String) + " instances" for name in ("instances", "old_instances"))
+    instances, old_instances = (
+        pl.col(name).cast(pl.String)
+        + pl.when(pl.col(name) == 1).then(pl.lit(" instance")).otherwise(pl.lit(" instances"))
+        for name in ("instances", "old_instances")
+    )
     # Within one configuration the number of instances is moved by scaling, or by hand.
     scaled = ~new_shape & ~other_setup & (pl.col("instances") != pl.col("old_instances"))
     return [

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from sagekeeper.analyzers.because import made_by
 from sagekeeper.analyzers.endpoints import KEY, reference, standing
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, MonthlyCost, cost_of, endpoint_costs, severity
@@ -188,7 +189,10 @@ def _stake(facts: Facts, row: dict[str, Any], cost: MonthlyCost) -> Stake:
     excess = float(billed.sum()) if billed.len() else per_day * max((facts.as_of.date() - since).days, 0)
     if last is None:
         return stake(facts.as_of, since, excess, per_day, "idle", "No request to it is known since it was made.")
-    because = f"Nobody has called it since {last:%A %-d %B %Y}, and it still runs."
+    by = made_by(facts, row["account"], row["region"], "endpoint", row["name"])
+    because = f"Nobody has called it since {last:%A %-d %B %Y}, and it still runs." + (
+        f" It was made by {by}." if by else ""
+    )
     return stake(facts.as_of, since, excess, per_day, "forgotten", because)
 
 

@@ -8,7 +8,7 @@ those at the prices from before they rose: what a price change took is told by i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -92,21 +92,22 @@ def usage_split(facts: Facts, row: dict[str, Any], learned_days: int, judged_day
 
 def _lines(facts: Facts, row: dict[str, Any]) -> pl.DataFrame:
     """[*LINE, unit, quantity, cost]: usage of the sum, at old prices."""
-    whole = facts.costs.filter(
+    own = facts.costs.filter(
         (pl.col("x_Dataset") == BILL)
         & (pl.col("ChargeCategory") == "Usage")
         & (pl.col("SubAccountId") == row["account"])
         & (pl.col("ServiceName") == row["service"])
         & (pl.col("BillingCurrency") == row["currency"])
         & pl.col("BilledCost").is_not_null()
-    ).select(
+    )
+    whole = own.select(
         account="SubAccountId", region="RegionId", service="ServiceName", usage_type="x_UsageType",
         currency="BillingCurrency", day="x_ChargeDate", unit="ConsumedUnit", quantity="ConsumedQuantity", cost="BilledCost",
         description="ChargeDescription", charge_category="ChargeCategory",
     )  # fmt: skip
     if row["level"] == 1:
         whole = with_usage(whole).filter(pl.col("usage_family") == row["usage_family"])
-    told = price_effects(facts).group_by(LINE).agg(effect=pl.col("effect").sum())
+    told = price_effects(replace(facts, costs=own)).group_by(LINE).agg(effect=pl.col("effect").sum())
     return (
         whole.group_by(*LINE, "unit")
         .agg(pl.col("quantity").sum(), pl.col("cost").sum())

@@ -17,6 +17,7 @@ import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers import job_families
+from sagekeeper.analyzers.because import made_by, spoken
 from sagekeeper.analyzers.estimate_jobs import HEADS
 from sagekeeper.analyzers.estimate_standing import HOLDS, TIME
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
@@ -162,7 +163,7 @@ def _finding(facts: Facts, settings: Settings, row: dict[str, Any]) -> Finding:
         else None,
         unknowns=_unknowns(row, settings),
         owner=row["owner"],
-        stake=None if excess is None else _stake(row, facts.as_of, excess, risk),
+        stake=None if excess is None else _stake(facts, row, excess, risk, money),
     )
 
 
@@ -247,12 +248,17 @@ def _unknowns(row: dict[str, Any], settings: Settings) -> list[str]:
     return told
 
 
-def _stake(row: dict[str, Any], as_of: datetime, excess: float, risk: float | None) -> Stake:
+def _stake(facts: Facts, row: dict[str, Any], excess: float, risk: float | None, money: str) -> Stake:
+    as_of = facts.as_of
+    by = made_by(facts, row["account"], row["region"], row["kind"], row["name"])
+    size = f"{row['instance_count']} x {row['instance_type']}, " if row["instance_type"] else ""
     ends = day_start(next_month(as_of.date()))
     to_come = row["per_hour"] * (ends - as_of).total_seconds() / 3600
     return Stake(
         cause="ran_long",
-        because=f"it still runs, {row['per_hour']:,.2f} an hour",
+        because=f"{spoken(row['kind']).capitalize()} {row['name']} runs since {row['started_at']:%A %-d %B %H:%M} UTC"
+        + (f", started by {by}" if by else "")
+        + f": {size}{row['per_hour']:,.2f} {money} an hour.",
         since=row["started_at"],
         excess=Money.of(excess).amount,
         per_day=Money.of(24 * row["per_hour"]).amount,

@@ -25,6 +25,9 @@ QUIET = ("snoozed", "expected", "resolved")
 CAUSES = {
     "resized": "Resized",
     "new_resource": "New resource",
+    "started": "Switched on",
+    "changed": "Changed",
+    "dearer_mix": "Dearer kinds",
     "forgotten": "Forgotten",
     "ran_long": "Runaway job",
     "more_runs": "More runs",
