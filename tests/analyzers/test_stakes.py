@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from sagekeeper.analyzers.monthly_cost import severity
 from sagekeeper.analyzers.stakes import stake
 
 AS_OF = datetime(2026, 11, 20, 8, tzinfo=UTC)  # 11 days of November are still to come, today among them
@@ -24,3 +25,24 @@ def test_a_month_ends_with_what_was_too_much_in_it_and_its_days_to_come(
     since: date, excess: float, over: bool, by_month_end: float
 ) -> None:
     assert stake(AS_OF, since, excess, 100, "resized", "it grew", over=over).month_excess == Decimal(by_month_end)
+
+
+@pytest.mark.parametrize(
+    ("per_month", "measured", "assumed"),
+    [
+        (2000, "critical", "high"),
+        (1999.99, "high", "medium"),
+        (100, "medium", "low"),
+        (10, "low", "info"),
+        (9.99, "info", "info"),
+    ],
+)
+def test_how_loud_an_incident_is_follows_its_money_and_a_step_lower_where_that_is_only_assumed(
+    per_month: float, measured: str, assumed: str
+) -> None:
+    assert severity(per_month) == severity(per_month, "derived") == measured
+    assert severity(per_month, "assumed") == assumed
+
+
+def test_money_that_is_not_known_is_neither_quiet_nor_loud() -> None:
+    assert severity(None) == severity(None, "assumed") == "medium"

@@ -150,7 +150,7 @@ def _finding(
         fingerprint=fingerprint("idle_endpoint", row["account"], row["region"], row["name"]),
         kind="idle_endpoint",
         subject=reference(row),
-        severity="info" if season.seasonal else severity(cost.per_month if cost else None),
+        severity="info" if season.seasonal else severity(cost.per_month, cost.certainty) if cost else severity(None),
         title=f"{row['name']} runs all the time and is used now and then"
         if season.seasonal
         else f"{row['name']} runs but nobody calls it",

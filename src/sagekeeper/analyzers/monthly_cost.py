@@ -143,9 +143,20 @@ def cost_of(
         return None
 
 
-def severity(impact_per_month: float | None) -> Severity:
-    """How loud a finding about money is."""
+STEPS: tuple[tuple[float, Severity], ...] = (
+    (2000, "critical"),
+    (500, "high"),
+    (100, "medium"),
+    (10, "low"),
+    (0, "info"),
+)
+"""By money a month, in the bill's currency."""
+
+
+def severity(impact_per_month: float | None, certainty: Certainty = "measured") -> Severity:
+    """How loud a finding about money is: by the money, and a step lower where that is only assumed. Unknown money is medium."""
     if impact_per_month is None:
         return "medium"
-    steps: list[tuple[float, Severity]] = [(2000, "critical"), (500, "high"), (100, "medium"), (10, "low")]
-    return next((name for least, name in steps if impact_per_month >= least), "info")
+    reached = next((step for step, (least, _) in enumerate(STEPS) if impact_per_month >= least), len(STEPS) - 1)
+    lowered = reached + (certainty == "assumed")
+    return STEPS[min(lowered, len(STEPS) - 1)][1]

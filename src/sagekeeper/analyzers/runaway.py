@@ -25,7 +25,17 @@ from sagekeeper.analyzers.job_prices import JOB, per_hour
 from sagekeeper.analyzers.monthly_cost import severity
 from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.clock import day_start, next_month
-from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, Money, ResourceRef, Stake, fingerprint
+from sagekeeper.core.types import (
+    Certainty,
+    Completeness,
+    Evidence,
+    Figure,
+    Finding,
+    Money,
+    ResourceRef,
+    Stake,
+    fingerprint,
+)
 
 MAD_TO_STD = 1.4826
 PAST = timedelta(days=180)
@@ -144,17 +154,18 @@ def _finding(facts: Facts, settings: Settings, row: dict[str, Any]) -> Finding:
     subject = ResourceRef(
         account=row["account"], region=row["region"], kind=row["kind"], name=name, arn=row["arn"] or ""
     )
+    certainty: Certainty = "derived" if row["runs"] >= settings.least_runs else "assumed"
     return Finding(
         fingerprint=fingerprint("runaway_job", *(row[part] for part in JOB)),
         kind="runaway_job",
         subject=subject,
-        severity=severity(risk if risk is not None else excess),
+        severity=severity(risk if risk is not None else excess, certainty),
         title=_title(row, money),
         explanation=" ".join([_why(row, money), _goes_on(row, at_limit, money)]),
         impact_per_month=None if risk is None else Money.of(risk).amount,
         currency=money,
         basis="list" if row["rate_basis"] and "bill" not in row["rate_basis"] else "effective",
-        certainty="derived" if row["runs"] >= settings.least_runs else "assumed",
+        certainty=certainty,
         first_seen=facts.as_of,
         last_seen=facts.as_of,
         evidence=Evidence(figures=_figures(row, money, facts.as_of)),
