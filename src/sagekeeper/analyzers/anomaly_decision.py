@@ -18,13 +18,18 @@ from sagekeeper.core.settings import Anomalies
 
 GROWS = 1.5
 """A spell that is told is told again on a day whose excess is this many times the largest told."""
-MONTH = 30
+MONTH_DAYS = 30
 SAME_RATIO = 0.1
 """Logarithms of two rises that differ by less are one ratio."""
 
 
-def decide(found: Scan, amounts: Array, groups: Array, settings: Anomalies) -> tuple[Array, Array]:
-    """Flags, expected amounts. ``groups``: a number per series, the same for those that one price could raise."""
+def decide(
+    found: Scan, amounts: Array, groups: Array, settings: Anomalies, month: int = MONTH_DAYS
+) -> tuple[Array, Array]:
+    """Flags, expected amounts. ``groups``: a number per series, the same for those that one price could raise.
+
+    ``month``: how many lines of the matrices are a month.
+    """
     length, series = amounts.shape
     flags = np.zeros((length, series), bool)
     silent = np.zeros((length, series), bool)
@@ -42,8 +47,8 @@ def decide(found: Scan, amounts: Array, groups: Array, settings: Anomalies) -> t
         if not news.size:
             continue
         sure = most[news] + settings.money_weight * np.log10(money[news] / weighed)
-        recent = told[max(0, at - MONTH + 1) : at].sum()
-        looks = looked[at] - (looked[at - MONTH] if at >= MONTH else 0)
+        recent = told[max(0, at - month + 1) : at].sum()
+        looks = looked[at] - (looked[at - month] if at >= month else 0)
         order = np.argsort(-sure)
         limit = -np.log10(settings.false_share * (recent + np.arange(1, news.size + 1)) / max(looks, 1))
         passed = np.flatnonzero(sure[order] >= np.maximum(limit, settings.least_surprise))

@@ -114,7 +114,8 @@ class Levels:
         level = self.level + np.maximum(self.gains, 1 / (self.count + 1)) * step
         self.level = np.where(learned, np.where(new, came, level), self.level).astype(np.float32)
         profiled = learned & (self.count >= 5)
-        pull = np.clip(day.log - self.level[self.slow] - self.week[day.phase], -MOST_PULL, MOST_PULL)
+        pull_cut = np.minimum(CUT * expected.error, MOST_PULL)
+        pull = np.clip(day.log - self.level[self.slow] - self.week[day.phase], -pull_cut, pull_cut)
         pace = np.maximum(WEEK_GAIN, 1 / (self.weeks[day.phase] + 2))
         self.week[day.phase] += np.where(profiled, pace * pull, 0)
         self.weeks[day.phase] += learned
