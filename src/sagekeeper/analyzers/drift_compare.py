@@ -39,7 +39,7 @@ class Rules(BaseModel):
         "positive", description="positive: Benjamini-Hochberg; any: Benjamini-Yekutieli"
     )
     least_effect: float = Field(
-        0.005, ge=0, le=1, description="smallest total variation that matters; the lower end of its interval counts"
+        0.003, ge=0, le=1, description="smallest total variation that matters; the lower end of its interval counts"
     )
     least_share: float = Field(
         0.005, ge=0, le=1, description="smallest change that matters of a share: missing, wrong type, new, out of range"
