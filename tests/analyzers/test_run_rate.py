@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from sagekeeper.analyzers.run_rate import WHOLE, hour_of, running_now, usual
+from sagekeeper.analyzers.run_rate_finding import Settings, find
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.tables import RUN_RATES
 
@@ -92,3 +94,40 @@ def test_with_few_weeks_it_is_the_same_hour_of_the_day_and_with_few_days_it_is_u
 
 def _place(rows: SimpleNamespace) -> pl.DataFrame:
     return pl.DataFrame({"account": [rows.account], "region": [rows.region]})
+
+
+def hours(rows: SimpleNamespace, amounts: list[float], now: float, kind: str = "endpoint") -> pl.DataFrame:
+    """Recorded hours before now (a missing amount: looked, none ran), two days old and more, and this hour."""
+    line = dict.fromkeys(RUN_RATES.columns) | {"account": rows.account, "region": rows.region, "currency": "USD"}
+    line |= {"resources": 1, "unknown": 0}
+    found = [line | {"hour": rows.as_of, "resource_kind": kind, "per_hour": now}]
+    for number, amount in enumerate(amounts):
+        moment = {"hour": rows.as_of - timedelta(hours=30 + number)}
+        found.append(line | moment | {"resource_kind": WHOLE, "per_hour": amount})
+        if amount:
+            found.append(line | moment | {"resource_kind": kind, "per_hour": amount})
+    return pl.DataFrame(found, schema=RUN_RATES.columns)
+
+
+def above(rows: SimpleNamespace, recorded: pl.DataFrame, **settings: Any) -> list[Any]:
+    return find(replace(rows.facts(), run_rates=recorded), Settings(**settings))
+
+
+def test_an_hour_above_all_that_was_recorded_is_told_with_what_a_day_of_it_costs(rows: SimpleNamespace) -> None:
+    finding = above(rows, hours(rows, [10.0] * 400, now=60.0))[0]
+    assert finding.title == "Endpoints cost 60.00 USD an hour now, usually 10.00"
+    assert "A day of it costs 1,200 USD more than usual" in finding.explanation
+
+
+def test_bursts_that_were_seen_before_and_small_rises_are_quiet(rows: SimpleNamespace) -> None:
+    assert above(rows, hours(rows, [10.0] * 399 + [55.0], now=60.0)) == []
+    assert above(rows, hours(rows, [10.0] * 400, now=20.0)) == []
+    assert above(rows, hours(rows, [0.5] * 400, now=4.0)) == []
+
+
+def test_with_less_than_two_weeks_recorded_nothing_can_be_said(rows: SimpleNamespace) -> None:
+    assert above(rows, hours(rows, [10.0] * 300, now=60.0)) == []
+
+
+def test_hours_in_which_none_of_the_kind_ran_count_as_nothing(rows: SimpleNamespace) -> None:
+    assert len(above(rows, hours(rows, [0.0] * 399 + [10.0], now=60.0))) == 1

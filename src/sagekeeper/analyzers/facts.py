@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.core.tables import MODEL_QUALITY, MONITOR_RUNS
+from sagekeeper.core.tables import MODEL_QUALITY, MONITOR_RUNS, RUN_RATES
 from sagekeeper.core.types import Finding
 
 BILL = "cost-explorer"
@@ -57,6 +57,7 @@ class Facts:
     """``key=value`` by which an owner asks to be left alone; empty: there is none."""
     monitor_runs: pl.DataFrame = field(default_factory=MONITOR_RUNS.empty)
     model_quality: pl.DataFrame = field(default_factory=MODEL_QUALITY.empty)
+    run_rates: pl.DataFrame = field(default_factory=RUN_RATES.empty)
     events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EVENTS))
     """`EVENTS` of the last weeks, oldest first; none where nobody looked for them."""
 

@@ -31,6 +31,7 @@ from sagekeeper.core.tables import (
     MODEL_QUALITY,
     MONITOR_RUNS,
     MONITOR_VIOLATIONS,
+    RUN_RATES,
 )
 
 DAILY_COST_DAYS = 430
@@ -38,6 +39,7 @@ BILL_ROW_DAYS = 62
 JOB_MONTHS_DAYS = 400
 EVENT_DAYS = 62
 PROFILE_DAYS = 45
+RUN_RATE_DAYS = 57
 DAILY_METRIC_DAYS = 400
 
 
@@ -66,6 +68,7 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         monitor_runs=lake.scan(MONITOR_RUNS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         model_quality=lake.scan(MODEL_QUALITY).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
+        run_rates=lake.scan(RUN_RATES).filter(pl.col("day").is_between(since(RUN_RATE_DAYS), today)).collect(),
         prices=price_book(lake, today),
         owner_tags=OwnerRules.of(settings).keys("owner"),
         opt_out_tag=settings.lifecycle.opt_out_tag,
