@@ -61,6 +61,26 @@ def test_sums_are_rows_too_where_they_are_asked_for(costs: Path, tmp_path: Path)
     assert found["median"].to_list() == [pytest.approx(403), pytest.approx(403), pytest.approx(310), pytest.approx(93)]
 
 
+@pytest.mark.parametrize("costs", [".csv"], indirect=True)
+def test_what_is_planned_or_known_is_given_in_files(costs: Path, tmp_path: Path) -> None:
+    out, planned, known = (tmp_path / name for name in ("out.csv", "planned.csv", "known.csv"))
+    planned.write_text("series_id,first,last,factor,add\n001,2026-07-25,,0.0,0.0\n")
+    known.write_text("series_id,ts,cost\n002,2026-07-31,50\n")
+    assert (
+        run(["forecast", "--in", str(costs), "--out", str(out), "--planned", str(planned), "--known", str(known)]) == 0
+    )
+    # Series 001 stops after the 24th; of 002 one day costs 50 instead of 3.
+    assert pl.read_csv(out)["median"].to_list() == [pytest.approx(240), pytest.approx(93 - 3 + 50)]
+
+
+@pytest.mark.parametrize("costs", [".parquet"], indirect=True)
+def test_a_backtest_of_sums_has_a_line_per_level(costs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["forecast", "--in", str(costs), "--backtest", "--sum-by", "account", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(level["level"], level["cases"]) for level in told["sums"]] == [("all", 6), ("account", 6)]
+    assert told["cases"] == 12 and told["sums"][0]["wape"] == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize("costs", [".parquet"], indirect=True)
 def test_a_backtest_gives_figures_per_origin_and_of_all(costs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["forecast", "--in", str(costs), "--backtest", "--json"]) == 0
@@ -98,6 +118,7 @@ def test_a_backtest_of_the_bill_takes_resources_apart_and_leaves_tax_out(
         (["--in", "costs.txt", "--out", "x.csv"], "ends in .parquet or .csv"),
         (["--in", "costs.csv", "--out", "x.csv", "--horizon", "year"], "month-end, or a number of days"),
         (["--in", "costs.csv"], "--out FILE"),
+        (["--in", "costs.csv", "--backtest", "--planned", "plan.csv"], "only of days to come"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence(

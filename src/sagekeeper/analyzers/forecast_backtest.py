@@ -9,7 +9,7 @@ Gneiting and Raftery, Strictly Proper Scoring Rules (2007).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,6 +17,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from sagekeeper.analyzers.forecast_breach import below
+from sagekeeper.analyzers.forecast_hierarchy import hierarchy, sums
 from sagekeeper.analyzers.forecast_series import Matrix, SpendDays, spend_days
 from sagekeeper.analyzers.forecast_settings import LEVELS, QUANTILES, ForecastSettings
 from sagekeeper.analyzers.forecasting import month_end
@@ -43,17 +44,27 @@ def backtest(
     """
     settings = settings or ForecastSettings()
     days = spend_days(costs)
-    wanted = sorted(set(origins)) if origins is not None else list(_origins(days, settings))
-    if not wanted:
-        raise BadInput(
-            f"From {days.first} to {days.last} nothing can be forecast and compared: it takes {LEAST_HISTORY} days of "
-            "history and then a whole horizon."
-        )
-    forecast = month_end(costs, wanted, settings)
-    return pl.concat(
-        scored(forecast.filter(pl.col("origin") == origin).sort("series_id"), days, origin, settings)
-        for origin in wanted
-    )
+    wanted = _wanted(days, settings, origins)
+    return _held(month_end(costs, wanted, settings), days, settings, wanted)
+
+
+def backtest_sums(
+    costs: pl.DataFrame,
+    levels: Sequence[str],
+    settings: ForecastSettings | None = None,
+    origins: Iterable[date] | None = None,
+) -> list[tuple[str, pl.DataFrame]]:
+    """The same of `forecast_hierarchy.hierarchy`: the name of each level and its cases, from the top to the series."""
+    settings = settings or ForecastSettings()
+    leaves = spend_days(costs)
+    wanted = _wanted(leaves, settings, origins)
+    found = hierarchy(costs, levels, wanted, settings).rename({"node": "series_id"})
+    days = [*(spend_days(frame) for frame in sums(costs, levels)), leaves]
+    names = ["all", *levels, "series"]
+    return [
+        (name, _held(found.filter(pl.col("level") == depth), own, settings, wanted))
+        for depth, (name, own) in enumerate(zip(names, days, strict=True))
+    ]
 
 
 def scored(forecast: pl.DataFrame, days: SpendDays, origin: date, settings: ForecastSettings) -> pl.DataFrame:
@@ -101,6 +112,26 @@ def crps(totals: Matrix, actual: Matrix) -> Matrix:
         distance = actual - (totals[low] + share * (totals[low + 1] - totals[low]))
         out += 2 * np.maximum(level * distance, (level - 1) * distance)
     return out / STEPS
+
+
+def _held(forecast: pl.DataFrame, days: SpendDays, settings: ForecastSettings, origins: list[date]) -> pl.DataFrame:
+    return pl.concat(
+        scored(forecast.filter(pl.col("origin") == origin).sort("series_id"), days, origin, settings)
+        for origin in origins
+    )
+
+
+def _wanted(days: SpendDays, settings: ForecastSettings, origins: Iterable[date] | None) -> list[date]:
+    wanted = sorted(set(origins)) if origins is not None else list(_origins(days, settings))
+    if not wanted:
+        raise BadInput(
+            f"From {days.first} to {days.last} nothing can be forecast and compared: it takes {LEAST_HISTORY} days of "
+            "history and then a whole horizon."
+        )
+    for origin in wanted:
+        if _span(origin, settings)[1] > days.last:
+            raise BadInput(f"From {origin} the outcome is not known yet: the costs end on {days.last}.")
+    return wanted
 
 
 def _origins(days: SpendDays, settings: ForecastSettings) -> Iterable[date]:

@@ -44,11 +44,7 @@ def hierarchy(
     days = spend_days(costs)
     wanted = sorted(set(origins)) if origins is not None else [days.last]
     names = [*(f"level{number}" for number in range(len(levels) + 1)), "series_id"]
-    rows = costs.select("series_id", "ts", "cost").join(nodes, on="series_id")
-    summed = [
-        rows.group_by(series_id=pl.col(name), ts=pl.col("ts").cast(pl.Date)).agg(pl.col("cost").sum())
-        for name in names[:-1]
-    ]
+    summed = sums(costs, levels)
     out = []
     for origin in wanted:
         # The series say whether the last days are open, and of all levels the same.
@@ -61,6 +57,15 @@ def hierarchy(
             found = [_shifted(frame, shift, nodes, name) for frame, name in zip(found, names, strict=False)]
         out.append(_reconciled([*found, leaves.sort("series_id")], nodes, names))
     return pl.concat(out)
+
+
+def sums(costs: pl.DataFrame, levels: Sequence[str]) -> list[pl.DataFrame]:
+    """``series_id, ts, cost`` of every level above the series, from the top: their ids are the nodes."""
+    rows = costs.select(pl.col("series_id").cast(pl.String), "ts", "cost").join(_nodes(costs, levels), on="series_id")
+    return [
+        rows.group_by(series_id=pl.col(f"level{depth}"), ts=pl.col("ts").cast(pl.Date)).agg(pl.col("cost").sum())
+        for depth in range(len(levels) + 1)
+    ]
 
 
 def _nodes(costs: pl.DataFrame, levels: Sequence[str]) -> pl.DataFrame:

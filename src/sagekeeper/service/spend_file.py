@@ -12,19 +12,19 @@ import polars as pl
 from sagekeeper.core.errors import BadInput
 
 KINDS = (".parquet", ".csv")
+TEXT, TIMES = ("series_id", "account", "service", "usage_type", "resource"), ("ts", "first", "last")
 
 
 def read_spend(path: Path) -> pl.DataFrame:
-    """The rows of ``path``; ``ts`` of a csv becomes a time, names stay text."""
+    """The rows of ``path``; ``ts, first, last`` of a csv become times, names stay text."""
     _kind(path)
     if not path.is_file():
         raise BadInput(f"{path} is not there.")
     try:
         if path.suffix == ".parquet":
             return pl.read_parquet(path)
-        text = {name: pl.String() for name in ("series_id", "account", "service", "usage_type", "resource", "ts")}
-        rows = pl.read_csv(path, infer_schema_length=None, schema_overrides=text)
-        return rows.with_columns(pl.col("ts").str.to_datetime(strict=True)) if "ts" in rows.columns else rows
+        rows = pl.read_csv(path, infer_schema_length=None, schema_overrides=dict.fromkeys((*TEXT, *TIMES), pl.String()))
+        return rows.with_columns(pl.col(name).str.to_datetime(strict=True) for name in TIMES if name in rows.columns)
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 

@@ -10,9 +10,9 @@ import polars as pl
 import typer
 
 from sagekeeper.analyzers.forecast_backtest import backtest as run_backtest
-from sagekeeper.analyzers.forecast_backtest import scores
+from sagekeeper.analyzers.forecast_backtest import backtest_sums, scores
 from sagekeeper.analyzers.forecast_hierarchy import hierarchy
-from sagekeeper.analyzers.forecasting import ForecastSettings, month_end
+from sagekeeper.analyzers.forecasting import ForecastSettings, Given, month_end
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
 from sagekeeper.service.house import open_house
@@ -50,6 +50,16 @@ def forecast(
         str | None,
         typer.Option(help="columns, from the top: account,service; their sums are forecast too", metavar="COLUMNS"),
     ] = None,
+    known: Annotated[
+        Path | None, typer.Option(help="days to come that are fixed: series_id, ts, cost", metavar="FILE")
+    ] = None,
+    planned: Annotated[
+        Path | None, typer.Option(help="changes to come: series_id, first, last, factor, add", metavar="FILE")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="new unit prices: series_id, ts, factor", metavar="FILE")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="days not to learn from: series_id, first, last", metavar="FILE")
+    ] = None,
     backtest: Annotated[
         bool, typer.Option("--backtest", help="forecast from past days and say how good it was")
     ] = False,
@@ -62,12 +72,22 @@ def forecast(
     origins = [moment.date() for moment in origin] if origin else None
     if not backtest and written is None:
         raise BadInput("Say where to write with --out FILE, or test on the past with --backtest.")
+    files = {"known": known, "planned": planned, "prices": prices, "masks": masks}
+    if backtest and any(files.values()):
+        raise BadInput(
+            f"{', '.join(f'--{name}' for name, file in files.items() if file)}: only of days to come, not with --backtest."
+        )
     costs = read_spend(given) if given is not None else _bill(dataset)
     source = str(given) if given is not None else f"the bill {dataset}, without tax"
+    levels = [name.strip() for name in (sum_by or "").split(",") if name.strip()]
     if backtest:
-        _tell_backtest(out, costs, settings, origins, source)
+        _tell_backtest(out, costs, settings, origins, source, levels)
     if written is not None:
-        found = _with_sums(costs, sum_by, origins, settings) if sum_by else month_end(costs, origins, settings)
+        ahead_of_time = Given(**{name: read_spend(file) for name, file in files.items() if file is not None})
+        if levels:
+            found = hierarchy(costs, levels, origins, settings, ahead_of_time).rename({"node": "series_id"})
+        else:
+            found = month_end(costs, origins, settings, ahead_of_time)
         rows = found.select(COLUMNS)
         write_spend(rows, written)
         ahead = "to the end of its month" if horizon == "month-end" else f"{settings.horizon} days ahead"
@@ -76,20 +96,20 @@ def forecast(
             out.give({"file": written, "horizon": settings.horizon, "rows": rows.height})
 
 
-def _with_sums(
-    costs: pl.DataFrame, sum_by: str, origins: list[date] | None, settings: ForecastSettings
-) -> pl.DataFrame:
-    levels = [name.strip() for name in sum_by.split(",") if name.strip()]
-    return hierarchy(costs, levels, origins, settings).rename({"node": "series_id"})
-
-
 def _tell_backtest(
-    out: Output, costs: pl.DataFrame, settings: ForecastSettings, origins: list[date] | None, source: str
+    out: Output,
+    costs: pl.DataFrame,
+    settings: ForecastSettings,
+    origins: list[date] | None,
+    source: str,
+    levels: list[str],
 ) -> None:
-    cases = run_backtest(costs, settings, origins)
+    per_level = backtest_sums(costs, levels, settings, origins) if levels else []
+    cases = per_level[-1][1] if levels else run_backtest(costs, settings, origins)
     whole = scores(cases)
     per_origin = {day: scores(part) for (day,), part in cases.group_by("origin", maintain_order=True)}
-    lines = [*((f"{day}", found) for day, found in per_origin.items()), ("all", whole)]
+    sums = {f"sums: {name}": scores(part) for name, part in per_level[:-1]}
+    lines = [*((f"{day}", found) for day, found in per_origin.items()), ("all", whole), *sums.items()]
     out.table(
         f"{cases['series_id'].n_unique():,} series of {source}, forecast from {len(per_origin)} past days",
         ("from", "series>", *(f"{title}>" for title in FIGURES.values())),
@@ -105,6 +125,7 @@ def _tell_backtest(
             "horizon": settings.horizon,
             **whole,
             "origins": [{"origin": day} | found for day, found in per_origin.items()],
+            "sums": [{"level": name} | scores(part) for name, part in per_level[:-1]],
         }
     )
 
