@@ -11,6 +11,8 @@ import polars as pl
 from sagekeeper.core.ledger.incident_models import IncidentEventRow
 from sagekeeper.core.ledger.models import AuditRow
 from sagekeeper.core.tables import (
+    ATTRIBUTIONS,
+    BIAS,
     BILL_VERSIONS,
     COSTS,
     DAILY_COSTS,
@@ -18,7 +20,10 @@ from sagekeeper.core.tables import (
     FEATURE_PROFILES,
     INVENTORY,
     JOBS,
+    METRICS,
+    MODEL_QUALITY,
     MODEL_REQUESTS,
+    MONITOR_RUNS,
     MONITOR_VIOLATIONS,
     RUN_RATES,
     UNIT_COSTS,
@@ -45,6 +50,8 @@ from sagekeeper.reports.views import (
     subjects,
     units,
 )
+from sagekeeper.reports.views import model_money as money_views
+from sagekeeper.reports.views import monitor_results as monitor_results_views
 from sagekeeper.reports.views import shifts as shift_views
 
 
@@ -281,6 +288,26 @@ def violations(key: models.ModelKey) -> pl.DataFrame:
 @remembered(MONITOR_VIOLATIONS)
 def _violations(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
     return models.violations(opened().lake, key, end_of_day)
+
+
+def model_money() -> money_views.Money:
+    """`model_money.money` as of today."""
+    return _model_money(moment().end_of_day)
+
+
+@remembered(DAILY_COSTS, METRICS, MODEL_QUALITY, MONITOR_RUNS, INVENTORY, JOBS, spinner="Counting what quality costs …")
+def _model_money(end_of_day: datetime) -> money_views.Money:
+    return money_views.money(opened().lake, end_of_day)
+
+
+def monitor_results(key: models.ModelKey) -> monitor_results_views.Results:
+    """`monitor_results.results` as of today."""
+    return _monitor_results(key, moment().end_of_day)
+
+
+@remembered(MONITOR_RUNS, MODEL_QUALITY, BIAS, ATTRIBUTIONS)
+def _monitor_results(key: models.ModelKey, end_of_day: datetime) -> monitor_results_views.Results:
+    return monitor_results_views.results(opened().lake, key.account, key.region, key.endpoint, end_of_day)
 
 
 @remembered(ledger=True)

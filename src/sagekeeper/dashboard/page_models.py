@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from sagekeeper.dashboard import elements, look
+from sagekeeper.dashboard import elements, look, models_money
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
@@ -96,6 +96,7 @@ def _detail(line: ModelLine) -> None:
         with st.expander(f"Evidence: {say.in_markdown(item.title)}"):
             elements.evidence(item.evidence, f"evidence-{item.fingerprint}")
     _violations(line)
+    models_money.show(line.key)
 
 
 def _shifts(rows: pl.DataFrame) -> None:
