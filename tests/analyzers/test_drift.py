@@ -121,6 +121,10 @@ def test_a_feature_without_baseline_or_without_captures_is_unknown(rows: SimpleN
         ]
     )
     assert statuses(facts) == {"gone": "unknown", "new": "unknown"}
+    assert {one.why for one in judge(facts, Settings())} == {
+        "it was not captured in the last days",
+        "there is no baseline of it, and only 1 days of traffic: 15 are needed",
+    }
 
 
 def test_values_that_go_missing_are_drift_of_their_own(rows: SimpleNamespace) -> None:
@@ -193,3 +197,36 @@ def test_a_finding_says_what_happened_to_the_feature(rows: SimpleNamespace) -> N
     facts = world(rows, lambda day: draw(4.0, seed=day.day) * 100)
     (finding,) = find(facts, Settings())
     assert "unit change: x100" in finding.evidence.figures[0].basis
+
+
+def answers(rows: SimpleNamespace, place: Callable[[int], float], days: int = 40) -> list[dict[str, Any]]:
+    """What a model answered, by the hour; higher in the afternoon. ``place`` of the answers by days ago."""
+    rng = np.random.default_rng(9)
+    found = []
+    for hour in range(days * 24):
+        start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) - timedelta(hours=days * 24 - hour)
+        middle = place(days - hour // 24) + np.sin(2 * np.pi * start.hour / 24)
+        one = profile(rows, "score", rng.normal(middle, 1, 40), start.date())
+        found.append(one | {"role": "prediction", "window_start": start, "window_end": start + timedelta(hours=1)})
+    return found
+
+
+def test_answers_that_move_are_drift_against_their_own_first_weeks(rows: SimpleNamespace) -> None:
+    (moved,) = judge(rows.facts(feature_profiles=answers(rows, lambda ago: 0.8 if ago <= 5 else 0.0)), Settings())
+    assert (moved.feature, moved.status, moved.since) == ("prediction: score", "drift", TODAY - timedelta(days=5))
+    assert "against its own traffic before 8 Nov 2026" in moved.why
+
+
+def test_answers_with_a_daily_season_are_no_drift(rows: SimpleNamespace) -> None:
+    (still,) = judge(rows.facts(feature_profiles=answers(rows, lambda _: 0.0)), Settings())
+    assert still.status == "stable"
+
+
+def test_a_weekend_that_is_always_different_is_no_drift_on_a_monday(rows: SimpleNamespace) -> None:
+    def weekend(ago: int) -> float:
+        return 1.5 if (TODAY - timedelta(days=ago)).weekday() >= 5 else 0.0
+
+    facts = rows.facts(feature_profiles=answers(rows, weekend, days=45))
+    monday = replace(facts, as_of=datetime(2026, 11, 16, 1, tzinfo=UTC))
+    (still,) = judge(monday, Settings())
+    assert still.status == "stable"

@@ -17,6 +17,7 @@ import polars as pl
 from pydantic import Field
 
 from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, kind_of, missing_shift, value_shift
+from sagekeeper.analyzers.drift_history import History, asked_and_answered, history_of
 from sagekeeper.analyzers.drift_samples import sample_of
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.owners import owner
@@ -42,6 +43,12 @@ class Settings(AnalyzerSettings):
     )
     least_missing: float = Field(0.05, ge=0.0, le=1.0, description="smallest change of the share missing that matters")
     false_discovery_rate: float = Field(0.05, gt=0.0, le=0.5, description="share of chance among what is called drift")
+    monthly_false_alarms: float = Field(
+        0.01,
+        gt=0.0,
+        le=0.5,
+        description="of an endpoint's features without baseline: chance of any false alarm a month",
+    )
     fewest_records: int = Field(300, ge=30, description="records in the window, below which it is unknown")
     fewest_records_a_day: int = Field(100, ge=30, description="records of a day, below which the day is unknown")
 
@@ -79,7 +86,7 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
 def judge(facts: Facts, settings: Settings) -> list[Verdict]:
     """Every feature that has a baseline or was captured, also the stable and the unknown ones."""
     known = facts.feature_profiles.filter(pl.col("window_end") <= facts.as_of)
-    captures = known.filter(pl.col("role") == "capture")
+    captures = asked_and_answered(known)
     baselines = known.filter(pl.col("role") == "baseline").sort("window_start")
     found: list[Verdict] = []
     for key, own in captures.group_by(MODEL, maintain_order=True):
@@ -103,25 +110,40 @@ def _judge_model(
     features = sorted(set(baseline["feature"]) | set(captures["feature"]))
     before = {name: sample_of(baseline.filter(pl.col("feature") == name)) for name in baseline["feature"]}
     now = {str(name): sample_of(rows) for (name,), rows in recent.group_by("feature")}
+    past = _past(captures, set(features) - set(before), settings)
+    before |= {name: sample_of(one.reference) for name, one in past.items() if not one.why}
     unknown = {name: _unknown_because(before.get(name), now.get(name), settings) for name in features}
     judged = [name for name in features if unknown[name] is None]
     shifts = {name: _shifts(before[name], now[name]) for name in judged}
     called = _called(shifts, settings)
     for name in features:
         records = now[name].records if name in now else 0
-        reason = unknown[name]
+        reason = past[name].why if name in past and past[name].why else unknown[name]
         if reason is not None:
             yield Verdict(model, name, "unknown", None, records, reason, None, [])
             continue
         worst = max(shifts[name], key=lambda one: _weight(one, settings))
-        if name not in called:
+        if name not in called or (name in past and past[name].alarm is None):
             yield Verdict(model, name, "stable", worst, records, "within what chance and practice allow", None, [])
             continue
         mine = max(called[name], key=lambda one: _weight(one, settings))
         days = _days(before[name], captures.filter(pl.col("feature") == name), mine, settings)
         verdict = _persistent(model, name, mine, records, days, first, settings)
+        if name in past:
+            verdict = replace(
+                verdict, why=f"{verdict.why}, against its own traffic before {past[name].until:%-d %b %Y}"
+            )
         drifts = verdict.status == "drift"
         yield replace(verdict, what=_what(before[name], now[name], mine)) if drifts else verdict
+
+
+def _past(captures: pl.DataFrame, features: set[str], settings: Settings) -> dict[str, History]:
+    """Of features without a baseline."""
+    mine = captures.filter(pl.col("feature").is_in(sorted(features)))
+    return {
+        str(name): history_of(rows, len(features), settings.monthly_false_alarms)
+        for (name,), rows in mine.group_by("feature")
+    }
 
 
 def _what(before: Sample, now: Sample, shift: Shift) -> str:
