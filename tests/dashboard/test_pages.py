@@ -361,6 +361,8 @@ def test_incidents_say_what_whose_since_when_how_much_and_why_the_most_pressing_
     assert not test.exception
     said = words(test).replace("\\", "")
     assert "2 open, 1 acknowledged" in said
+    # 779.22 + 642.96 + 306.85; a day 86.58 + 33.84 + 18.05; of November 1,731.60 + 1,015.20 + 505.40
+    assert "3 incidents that go on: **$1,729.03** too much so far, **$138.47** a day, **$3,252.20** of November" in said
     assert "Resized: search-ranking-prod went from 2 to 4 x ml.m5.xlarge on 11 Nov" in said
     assert (
         "owner search · endpoint search-ranking-prod · ml-platform (123456789012) us-east-1 · since 11 Nov 2026" in said

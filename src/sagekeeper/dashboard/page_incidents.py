@@ -14,7 +14,7 @@ import streamlit as st
 from sagekeeper.dashboard import elements, look
 from sagekeeper.dashboard.incident_verdicts import buttons
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.incidents import ORDER, QUIET, IncidentLine, as_table
+from sagekeeper.reports.views.incidents import ORDER, QUIET, IncidentLine, as_table, incident_totals
 
 PER_PAGE = 8
 STATE_COLOURS: dict[str, Any] = {
@@ -63,11 +63,26 @@ def _list(lines: list[IncidentLine]) -> None:
     if not shown:
         st.caption("No incident matches.")
         return
+    _totals(shown)
     pages = -(-len(shown) // PER_PAGE)
     page = 1 if pages == 1 else int(st.number_input(f"Page (of {pages})", 1, pages, 1, width=160))
     for line in shown[(page - 1) * PER_PAGE : page * PER_PAGE]:
         _row(line)
     elements.csv_button(as_table(shown), "incidents.csv", "incidents-csv")
+
+
+def _totals(shown: list[IncidentLine]) -> None:
+    """Of those that go on: what is quiet was judged, and what is resolved costs nothing any more."""
+    going_on = [line for line in shown if line.state not in QUIET]
+    for total in incident_totals(going_on):
+        so_far, a_day, month = (
+            say.in_markdown(say.money(amount, total.currency))
+            for amount in (total.excess, total.per_day, total.month_excess)
+        )
+        st.markdown(
+            f"{say.count(total.count, 'incident')} that {'goes' if total.count == 1 else 'go'} on: **{so_far}** too much so far, "
+            f"**{a_day}** a day, **{month}** of {going_on[0].last_seen:%B} by its end ({' and '.join(total.bases)} cost)."
+        )
 
 
 def _filtered(lines: list[IncidentLine]) -> list[IncidentLine]:

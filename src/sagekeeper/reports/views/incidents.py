@@ -81,6 +81,38 @@ class IncidentLine:
         return self.per_day * Decimal(str(DAYS_PER_MONTH))
 
 
+@dataclass(frozen=True)
+class IncidentTotal:
+    """Incidents of one currency together: no money is in two of them. ``month_excess`` None: of one it is not known."""
+
+    currency: str
+    count: int
+    excess: Decimal
+    per_day: Decimal
+    month_excess: Decimal | None
+    bases: tuple[str, ...]
+
+
+def incident_totals(lines: Sequence[IncidentLine]) -> list[IncidentTotal]:
+    """What ``lines`` come to, a total per currency, the most money first."""
+    nothing = Decimal(0)
+    totals = []
+    for currency in sorted({line.currency for line in lines}):
+        own = [line for line in lines if line.currency == currency]
+        months = [line.month_excess for line in own if line.month_excess is not None]
+        totals.append(
+            IncidentTotal(
+                currency,
+                len(own),
+                sum((line.excess for line in own), nothing),
+                sum((line.per_day for line in own), nothing),
+                sum(months, nothing) if len(months) == len(own) else None,
+                tuple(sorted({line.basis or "unknown" for line in own})),
+            )
+        )
+    return sorted(totals, key=lambda total: -total.excess)
+
+
 _COLUMNS = [getattr(IncidentRow, name) for name in IncidentLine.__dataclass_fields__]
 
 
