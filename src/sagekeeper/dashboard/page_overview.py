@@ -48,7 +48,7 @@ def show() -> None:
         elements.empty("Nothing was collected so far.")
         return
     _headline(seen)
-    overview_run_rate.show()
+    by_the_hour = st.container()
     left, right = st.columns([5, 6], gap="medium")
     with left:
         _todo(seen.todo)
@@ -56,6 +56,9 @@ def show() -> None:
         _month(seen)
     _wrong(seen)
     _trust(seen)
+    # What runs is read anew after every look: nothing else on the page waits for it.
+    with by_the_hour:
+        overview_run_rate.show()
 
 
 def _subtitle(seen: Overview) -> str:
