@@ -23,6 +23,9 @@ class Rhythm:
     phase: Array
     cycle: int
     before: list[tuple[int, ...]]
+    long_phase: Array
+    long_cycle: int = 0
+    """A longer cycle (the hours of a week), of which each place comes seldom; 0: there is none."""
 
 
 def of_days(days: Array) -> Rhythm:
@@ -35,11 +38,14 @@ def of_days(days: Array) -> Rhythm:
         there = (before.astype("datetime64[M]") == month - back) & (before >= days[0])
         lines.append(np.where(there, (before - days[0]).astype(np.int64), -1))
     weekday = (days.astype(np.int64) + 3) % DAYS_OF_WEEK  # 1 January 1970 was a Thursday
-    return Rhythm(weekday, DAYS_OF_WEEK, [tuple(int(line) for line in row if line >= 0) for row in np.stack(lines, 1)])
+    due = [tuple(int(line) for line in row if line >= 0) for row in np.stack(lines, 1)]
+    return Rhythm(weekday, DAYS_OF_WEEK, due, np.zeros_like(weekday))
 
 
 def of_hours(hours: Array) -> Rhythm:
     """``hours``: one after the other, datetime64[h]."""
-    lags = (HOURS_OF_DAY, HOURS_OF_DAY * DAYS_OF_WEEK)
+    of_week = HOURS_OF_DAY * DAYS_OF_WEEK
+    lags = (HOURS_OF_DAY, of_week)
     before = [tuple(line - lag for lag in lags if line >= lag) for line in range(len(hours))]
-    return Rhythm(hours.astype(np.int64) % HOURS_OF_DAY, HOURS_OF_DAY, before)
+    number = hours.astype(np.int64)
+    return Rhythm(number % HOURS_OF_DAY, HOURS_OF_DAY, before, number % of_week, of_week)

@@ -52,7 +52,7 @@ class Scan:
 
 def scan(amounts: Array, rhythm: Rhythm, set_aside: Array, accept_after: int) -> Scan:
     """See the module. ``set_aside``: cells that are neither judged nor learned; ``accept_after``: elevated days."""
-    state = _Pass(amounts.shape, rhythm.cycle, accept_after)
+    state = _Pass(amounts.shape, rhythm, accept_after)
     for at in range(len(amounts)):
         known = ~np.isnan(amounts[at]) & ~set_aside[at]
         amount = np.where(known, amounts[at], 0).astype(np.float32)
@@ -60,18 +60,23 @@ def scan(amounts: Array, rhythm: Rhythm, set_aside: Array, accept_after: int) ->
         log = np.log(np.maximum(amount, 1e-30)).astype(np.float32)
         live = on | (state.levels.count > 0)
         dense = state.runs.share() > DENSE_SHARE
-        phase, before = int(rhythm.phase[at]), rhythm.before[at]
-        state.step(Day(at, phase, before, amount, known, on, log, dense, live))
+        phase, long_phase = int(rhythm.phase[at]), int(rhythm.long_phase[at])
+        state.step(Day(at, phase, long_phase, rhythm.before[at], amount, known, on, log, dense, live))
     return state.out
 
 
 class _Pass:
     """What is known of each series up to a day."""
 
-    def __init__(self, shape: tuple[int, ...], cycle: int, accept_after: int) -> None:
+    def __init__(self, shape: tuple[int, ...], rhythm: Rhythm, accept_after: int) -> None:
         length, series = shape
+        cycle = rhythm.cycle
         self.accept_after, self.fresh = accept_after, FRESH_CYCLES * cycle
-        self.levels, self.runs, self.tail = Levels(length, series, cycle), Runs(length, series, cycle), Tail(series)
+        self.levels, self.runs, self.tail = (
+            Levels(length, series, cycle, rhythm.long_cycle),
+            Runs(length, series, cycle),
+            Tail(series),
+        )
         self.shifts, self.spells = Shifts(length, series), Spells(series)
         self.evened = np.zeros(shape, np.float32)
         """Amounts without the profile of the week and the month; NaN before the first."""
