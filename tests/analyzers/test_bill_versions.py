@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagekeeper.analyzers.bill_versions import as_seen, moved, versions
+from sagekeeper.analyzers.bill_versions import as_seen, in_period, moved, period_of, versions
 from sagekeeper.core.tables import BILL_VERSIONS, COSTS
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -89,3 +89,20 @@ def test_what_moved_is_the_difference_of_the_totals(history: list[dict[str, floa
     last = APRIL_3 + timedelta(hours=len(history) - 1)
     total = moved(kept.lazy(), APRIL_3, last).select(pl.col("moved").sum()).collect().item()
     assert round(total, 9) == round(sum(history[-1].values()) - sum(history[0].values()), 9)
+
+
+def test_a_line_is_in_the_period_that_its_bill_states_else_in_that_of_its_charge() -> None:
+    march, april = date(2026, 3, 1), date(2026, 4, 1)
+    begun = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        (begun, date(2026, 4, 2), march),  # a fee that comes later
+        (begun + timedelta(days=31, microseconds=-1), march, march),
+        (begun + timedelta(days=31), march, april),
+        (None, date(2026, 3, 31), march),
+        (None, april, april),
+    ]
+    columns = {"BillingPeriodStart": COSTS.columns["BillingPeriodStart"], "x_ChargeDate": pl.Date(), "is": pl.Date()}
+    lines = pl.DataFrame(rows, schema=columns, orient="row")
+    assert lines.select(period_of()).to_series().to_list() == lines["is"].to_list()
+    for period in (march, april):
+        assert lines.filter(in_period(period)).equals(lines.filter(pl.col("is") == period))

@@ -108,6 +108,32 @@ def test_a_quote_in_a_partition_value_selects_only_itself(lake: Lake) -> None:
     assert lake.scan(PRICES).sort("sku").collect()["unit_price"].to_list() == [9.0, 1.0]
 
 
+def test_the_newest_of_a_column_is_told_for_each_partition_whatever_its_name(lake: Lake) -> None:
+    read = {("file:März 100%/ours (1)'*.csv", 1): [5, 7], ("cost-explorer", 1): [6], ("cost-explorer", 2): [None, 3]}
+    for (dataset, on), moments in read.items():
+        day = DAY.replace(day=on)
+        rows = [
+            dict.fromkeys(COSTS.columns)
+            | {"x_Dataset": dataset, "x_ChargeDate": day, "x_ObservedAt": at and datetime(2026, 12, at, tzinfo=UTC)}
+            for at in moments
+        ]
+        lake.replace(
+            COSTS, pl.DataFrame(rows, schema=COSTS.columns), Scope({"x_Dataset": dataset, "x_ChargeDate": day})
+        )
+    newest = lake.newest(COSTS, "x_ObservedAt")
+    assert {(name, day.day): at.day for name, day, at in newest.rows()} == {
+        key: max(filter(None, read[key])) for key in read
+    }
+
+
+def test_the_newest_of_a_column_that_older_files_do_not_have_is_unknown(lake: Lake) -> None:
+    before = {name: kind for name, kind in PRICES.columns.items() if name != "source"}
+    earlier = Table("prices", before, PRICES.keys, PRICES.partition)
+    lake.replace(earlier, prices(1.0).select(*before), Scope())
+    assert lake.newest(PRICES, "source")["newest"].to_list() == [None]
+    assert lake.newest(METRICS, "value").is_empty()
+
+
 def test_vacuum_keeps_every_row(lake: Lake) -> None:
     for value in (1.0, 2.0, 3.0):
         lake.replace(PRICES, prices(value), Scope({"effective_on": DAY}))

@@ -16,7 +16,7 @@ import polars as pl
 from sagekeeper.analyzers.owners import NAMES, OwnerRules, names_in, spelled
 from sagekeeper.analyzers.parents import parents, uppermost
 from sagekeeper.analyzers.running import LINE, running, runs
-from sagekeeper.analyzers.usage import VOLUME, with_usage
+from sagekeeper.analyzers.usage import VOLUME, Kinds
 from sagekeeper.analyzers.whose import Owners
 from sagekeeper.core.tables import DAILY_COSTS
 
@@ -69,8 +69,10 @@ class Attribution:
     """
 
     def __init__(self, inventory: pl.DataFrame, jobs: pl.DataFrame, rules: OwnerRules) -> None:
+        # Read from many files, they come in as many pieces: what follows takes a multiple of the time on those.
+        inventory, jobs = inventory.rechunk(), jobs.rechunk()
         links = parents(jobs)
-        self._rules, self._tops = rules, uppermost(links)
+        self._rules, self._tops, self._kinds = rules, uppermost(links), Kinds()
         self._known, self._runs = _known(inventory, jobs), runs(inventory, jobs)
         self._owners = Owners(inventory, jobs, links, rules)
 
@@ -86,7 +88,7 @@ class Attribution:
         """
         if costs.is_empty():
             return pl.DataFrame(schema=PARTS)
-        lines = _lines(costs, self._rules)
+        lines = self._kinds.of(_lines(costs, self._rules)).drop("usage_type", "description")
         named = _named(lines.filter(pl.col("arn").is_not_null()), self._known)
         shared = _shared(lines.filter(pl.col("arn").is_null()).drop("arn"), self._runs)
         parts = _owned(pl.concat([named, shared], how="diagonal_relaxed"), self._owners)
@@ -133,8 +135,7 @@ def _lines(costs: pl.DataFrame, rules: OwnerRules) -> pl.DataFrame:
         *(spelled(pl.col(name), rules).alias(f"bill_{name}") for name in NAMES),
         bill_basis=pl.lit("bill tag ") + pl.col("named_by"),
     )
-    tagged = lines.join(told, on="tags", how="left", nulls_equal=True, maintain_order="left")
-    return with_usage(tagged).drop("usage_type", "description", "tags")
+    return lines.join(told, on="tags", how="left", nulls_equal=True, maintain_order="left").drop("tags")
 
 
 def _known(inventory: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:

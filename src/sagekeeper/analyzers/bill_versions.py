@@ -7,10 +7,11 @@ that changed get a new row, so a month that is read a hundred times and moves tw
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
+from sagekeeper.core.clock import day_start, next_month
 from sagekeeper.core.tables import BILL_VERSIONS
 
 SUMMED = ("billed_cost", "effective_cost")
@@ -22,6 +23,15 @@ DIGITS = 10
 def period_of() -> pl.Expr:
     """The billing month of a `COSTS` row; of a bill that does not state it, the month of the charge."""
     return pl.coalesce(pl.col("BillingPeriodStart").dt.date(), pl.col("x_ChargeDate")).dt.truncate("1mo")
+
+
+def in_period(period: date) -> pl.Expr:
+    """Whether a row's `period_of` begins with this day; said so that a reader may leave out files of other months."""
+    after = next_month(period)
+    begun = pl.col("BillingPeriodStart")
+    return begun.is_between(day_start(period), day_start(after), closed="left") | (
+        begun.is_null() & pl.col("x_ChargeDate").is_between(period, after, closed="left")
+    )
 
 
 def versions(kept: pl.DataFrame, costs: pl.LazyFrame, seen_at: datetime) -> pl.DataFrame:

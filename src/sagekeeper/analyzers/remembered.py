@@ -44,6 +44,9 @@ class Remembered:
 
     def of(self, sums: pl.DataFrame) -> pl.DataFrame:
         """Rows of `DAILY_COSTS`, in any order. ``sums``: one row per day and `LINE`."""
+        return summed(self._parts(sums))
+
+    def _parts(self, sums: pl.DataFrame) -> pl.DataFrame:
         at = self._looked_up(sums)
         rows = pl.int_range(sums.height, dtype=pl.Int64, eager=True)
         new = rows.filter(at.is_null())
@@ -52,12 +55,12 @@ class Remembered:
         named, shared = parts.filter(attribution=MEASURED), parts.filter(pl.col("attribution") != MEASURED)
         found = pl.concat([self._found, named.select(*FOUND)])
         at = at.scatter(named["row"], pl.int_range(self._found.height, found.height, dtype=pl.Int64, eager=True))
-        whole = rows.filter(at.is_not_null())
-        lines, found = sums[whole], found[at.drop_nulls()]
-        self._remember(lines, found)
-        told = lines.select(**TOLD).with_columns(pl.col("estimated").fill_null(value=False))
-        given = pl.concat([told, found], how="horizontal").with_columns(row=whole)
-        return summed(pl.concat([given.select(*PARTS), shared]))
+        whole, found = rows.filter(at.is_not_null()), found[at.drop_nulls()]
+        self._remember(sums, whole, found)
+        told = sums.select(**TOLD)[whole].with_columns(pl.col("estimated").fill_null(value=False))
+        given = pl.concat([told, found], how="horizontal").with_columns(row=whole).select(*PARTS)
+        # In one piece: groups of many small pieces cost three times as much.
+        return pl.concat([given, shared], rechunk=True)
 
     def _looked_up(self, sums: pl.DataFrame) -> pl.Series:
         """For each line, which of the remembered ones it is; null: none, or what was found out about that no longer holds."""
@@ -69,7 +72,7 @@ class Remembered:
         )
         return lines.select(pl.when(holds).then("at")).to_series()
 
-    def _remember(self, lines: pl.DataFrame, found: pl.DataFrame) -> None:
-        """Those of the last day."""
-        last = lines.select(pl.col("x_ChargeDate") == pl.col("x_ChargeDate").max()).to_series()
-        self._lines, self._found = lines.select(LINE).filter(last), found.filter(last)
+    def _remember(self, sums: pl.DataFrame, rows: pl.Series, found: pl.DataFrame) -> None:
+        """What was ``found`` of the last day's lines, among these ``rows`` of ``sums``."""
+        last = sums.select(pl.col("x_ChargeDate") == pl.col("x_ChargeDate").max()).to_series().gather(rows)
+        self._lines, self._found = sums.select(LINE)[rows.filter(last)], found.filter(last)

@@ -117,7 +117,25 @@ CHARGES = {"Tax": "tax", "Credit": "credit", "Adjustment": "adjustment", "Purcha
 
 def with_usage(lines: pl.DataFrame) -> pl.DataFrame:
     """``lines`` (with the columns `KEY`, any of them null) with usage_family, component and machine."""
-    kinds = lines.select(KEY).unique()
+    return Kinds().of(lines)
+
+
+class Kinds:
+    """Kinds of lines that differ in `KEY`: what the last lot's were found to be is not found out again."""
+
+    def __init__(self) -> None:
+        self._known = _spelled(pl.DataFrame(schema=dict.fromkeys(KEY, pl.String())))
+
+    def of(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """As `with_usage`."""
+        kinds = lines.select(KEY).unique()
+        known = self._known.join(kinds, on=KEY, how="semi", nulls_equal=True)
+        new = kinds.join(known, on=KEY, how="anti", nulls_equal=True)
+        self._known = known if new.is_empty() else pl.concat([known, _spelled(new)])
+        return lines.join(self._known, on=KEY, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _spelled(kinds: pl.DataFrame) -> pl.DataFrame:
     service, usage = (pl.col(name).fill_null("") for name in ("service", "usage_type"))
     told = pl.col("description").fill_null("")
     sagemaker = service.str.contains("SageMaker") | (service == "")
@@ -127,7 +145,7 @@ def with_usage(lines: pl.DataFrame) -> pl.DataFrame:
     # Some bills tell a warm pool from the training before it by the line's words only.
     pool = (by_type == "training") & told.str.contains("(?i)Warm Pool")
     by_words = pl.coalesce(*_families(told, words, sagemaker), pl.lit(None, pl.String))
-    spelled = (
+    return (
         kinds.with_columns(family=pl.when(pool.fill_null(False)).then(pl.lit("warm_pool")).otherwise(by_type))
         .with_columns(family=pl.coalesce("family", by_words))
         .with_columns(
@@ -148,7 +166,6 @@ def with_usage(lines: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("family")
     )
-    return lines.join(spelled, on=KEY, how="left", nulls_equal=True, maintain_order="left")
 
 
 COMPONENTS = {rule.family: rule.component for rule in SAGEMAKER if rule.component}

@@ -138,7 +138,7 @@ def _by_kind(costs: pl.LazyFrame) -> dict[str, dict[str, float]]:
         rows.with_columns(list=listed, unstated=pl.when(silent).then("effective").otherwise(0.0))
         .group_by("kind")
         .agg(pl.col("list", "contracted", "effective", "billed", "unstated").sum())
-        .collect()
+        .collect(engine="streaming")
     )
     return {row.pop("kind"): row for row in summed.to_dicts()}
 

@@ -49,6 +49,7 @@ class Owners:
         told = _told(observations, jobs, rules)
         self._states, self._edges = _without_texts(told), _edges(told, told, links, rules)
         self._leads, self._changed = _leads(self._edges, self._states), _changed(self._states)
+        self._answers = self._asked(pl.DataFrame(schema={"key": pl.String(), "day": pl.Date()}))
 
     def of(self, asked: pl.DataFrame) -> pl.DataFrame:
         """[key, day, owner, team, project, basis] and the last four with ``own_`` before: of every pair in ``asked`` [key, day].
@@ -57,6 +58,15 @@ class Owners:
         from ``since`` (null: from ever) until before ``until`` (null: for ever).
         """
         pairs = asked.select("key", "day").unique()
+        day = pl.col("day")
+        holds = (day >= pl.col("since")).fill_null(value=True) & (day < pl.col("until")).fill_null(value=True)
+        known = pairs.join(self._answers.drop("day"), on="key", how="inner").filter(holds)
+        new = pairs.join(known, on=["key", "day"], how="anti")
+        answers = known if new.is_empty() else pl.concat([known, self._asked(new).select(known.columns)])
+        self._answers = answers.filter(day == day.max())  # most of what is asked for a day was asked for the day before
+        return answers
+
+    def _asked(self, pairs: pl.DataFrame) -> pl.DataFrame:
         states, edges = self._with_apps(pairs)
         leads, changed = self._leads, self._changed
         if states is not self._states:
@@ -76,7 +86,8 @@ class Owners:
     def _with_apps(self, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """A Studio app that was never looked at still says in its ARN whose it was."""
         apps = pairs.filter(pl.col("key").str.contains(":app/", literal=True)).select("key").unique()
-        apps = apps.join(self._states, on="key", how="anti").sort("key")
+        if not apps.is_empty():
+            apps = apps.join(self._states, on="key", how="anti").sort("key")
         if apps.is_empty():
             return self._states, self._edges
         named = apps.select(
@@ -222,21 +233,26 @@ def _edges(states: pl.DataFrame, all_states: pl.DataFrame, links: pl.DataFrame, 
     """[state, step, arn, target_kind]: where the search for an owner goes on from each of ``states``, one of ``all_states``;
     ``step`` sorts by ``fallbacks``."""
     order = {kind: str(number) for number, kind in enumerate(rules.fallbacks)}
-    told = states.with_columns(pl.col("config").str.json_decode(REFERENCES).struct.unnest())
-    place = pl.col("arn").str.extract(r"(?i)^(arn:[\w-]+:sagemaker:[^:]*:\d*:)", 1)
+    told = states.with_columns(
+        pl.col("config").str.json_decode(REFERENCES).struct.unnest(),
+        place=pl.col("arn").str.extract(r"(?i)^(arn:[\w-]+:sagemaker:[^:]*:\d*:)", 1),
+    )
+    place = pl.col("place")
     several = told.explode("ProductionVariants").with_columns(of=pl.col("ProductionVariants").struct.field("ModelName"))
     model = pl.coalesce("ModelName", pl.col("Specification").struct.field("ModelName"))
     inside = pl.col("arn").str.extract("(?i):app/([^/]+/[^/]+)/", 1)
     known = all_states.select(node="key", known="arn").unique("node")
     # An app's ARN names a user profile or a space: it is the one that is known.
+    apps = told.filter(inside.is_not_null())
     inside_one = (
         pl.concat(
-            told.select("state", node=(place + kind + inside).str.to_lowercase())
+            apps.select("state", node=(place + kind + inside).str.to_lowercase())
             for kind in ("user-profile/", "space/")
         )
         .join(known, on="node", how="inner")
         .select("state", arn="known")
     )
+    made_in_studio = told.filter(pl.col("tags").str.contains("sagemaker", literal=True))
     domain, owner_of_space = pl.col("DomainId") + "/", pl.col("OwnershipSettings").struct.field("OwnerUserProfileName")
     found: list[tuple[Fallback, pl.DataFrame]] = [
         ("endpoint_config", told.select("state", arn=place + "endpoint-config/" + pl.col("EndpointConfigName"))),
@@ -245,8 +261,8 @@ def _edges(states: pl.DataFrame, all_states: pl.DataFrame, links: pl.DataFrame, 
         ("endpoint", told.select("state", arn=place + "endpoint/" + pl.col("EndpointName"))),
         ("parent", states.join(links, on="key").select("state", arn="parent_arn")),
         ("execution_role", told.select("state", arn=pl.coalesce("RoleArn", "ExecutionRoleArn"))),
-        ("user_profile", told.select("state", arn=tag("tags", USER_PROFILE_TAG))),
-        ("user_profile", told.select("state", arn=tag("tags", SPACE_TAG))),
+        ("user_profile", made_in_studio.select("state", arn=tag("tags", USER_PROFILE_TAG))),
+        ("user_profile", made_in_studio.select("state", arn=tag("tags", SPACE_TAG))),
         ("user_profile", told.select("state", arn=place + "user-profile/" + domain + pl.col("UserProfileName"))),
         ("user_profile", told.select("state", arn=place + "user-profile/" + domain + owner_of_space)),
         ("user_profile", told.select("state", arn=place + "space/" + domain + pl.col("SpaceName"))),
@@ -254,11 +270,10 @@ def _edges(states: pl.DataFrame, all_states: pl.DataFrame, links: pl.DataFrame, 
     ]
     return (
         pl.concat(
-            frame.with_columns(target_kind=pl.lit(kind), step=pl.lit(order[kind]))
+            frame.drop_nulls("arn").with_columns(target_kind=pl.lit(kind), step=pl.lit(order[kind]))
             for kind, frame in found
             if kind in order
         )
-        .filter(pl.col("arn").is_not_null())
         .join(states.select("state", own="key"), on="state")
         .filter(pl.col("arn").str.to_lowercase() != pl.col("own"))
         .unique(["state", "step", "arn"])

@@ -65,14 +65,7 @@ class Lake:
     def scan(self, table: Table) -> pl.LazyFrame:
         """The table as it is now, lazily; no rows if nothing was ever written."""
         delta = self._open(table)
-        if delta is None:
-            return table.empty().lazy()
-        rows = pl.scan_delta(delta)
-        there = rows.collect_schema().names()
-        return rows.select(
-            pl.col(name) if name in there else pl.lit(None, dtype=kind).alias(name)
-            for name, kind in table.columns.items()
-        )
+        return table.empty().lazy() if delta is None else _rows(delta, table)
 
     def files(self, table: Table) -> pl.DataFrame:
         """The Parquet files that hold the table as it is now: the partition's values, ``rows`` and ``file``, where it is.
@@ -91,6 +84,24 @@ class Lake:
             rows=pl.col("num_records").cast(pl.Int64),
             file=pl.Series(places, dtype=pl.String),
         ).sort(*parts, "file")
+
+    def newest(self, table: Table, column: str) -> pl.DataFrame:
+        """[*partition, newest]: the largest value of ``column`` in each partition of the table; null: it has none."""
+        files, kind = self.files(table), table.columns[column]
+        # A file at a time: its rows need not be told apart, and of a column with one value next to nothing is read.
+        found = pl.collect_all(
+            pl.scan_parquet(
+                file,
+                schema={column: kind},
+                missing_columns="insert",
+                extra_columns="ignore",
+                glob=False,
+                storage_options=self._options,
+            ).select(newest=pl.col(column).max())
+            for file in files["file"]
+        )
+        newest = pl.concat([pl.DataFrame(schema={"newest": kind}), *found])
+        return pl.concat([files.select(table.partition), newest], how="horizontal").group_by(table.partition).max()
 
     def version(self, table: Table) -> int | None:
         """Number of the last commit, None before the first. Changes exactly when rows do: the key of every cache."""
@@ -116,7 +127,7 @@ class Lake:
                 return False
             self._write(table, None, checked, mode="append")
             return True
-        if _same_rows(self.scan(table).filter(scope.expression()).collect(), checked):
+        if _same_rows(_rows(delta, table).filter(scope.expression()).collect(), checked):
             return False
         predicate = scope.predicate()
         if checked.is_empty():
@@ -216,6 +227,14 @@ class Lake:
             example = frame.filter(frame.select(table.keys).is_duplicated()).select(table.keys).row(0, named=True)
             raise SchemaMismatch(f"{table.name}: more than one row for the key {example}.")
         return frame
+
+
+def _rows(delta: DeltaTable, table: Table) -> pl.LazyFrame:
+    rows = pl.scan_delta(delta)
+    there = rows.collect_schema().names()
+    return rows.select(
+        pl.col(name) if name in there else pl.lit(None, dtype=kind).alias(name) for name, kind in table.columns.items()
+    )
 
 
 def _grow(delta: DeltaTable, table: Table) -> None:

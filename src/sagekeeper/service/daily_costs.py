@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -33,7 +33,7 @@ UNSETTLED_DAYS = 45
 """How long jobs and inventory may still move a day's attribution; also how late AWS restates (a month's close and a bit)."""
 
 SUMS_AT_ONCE = 80_000
-"""Sums of lines that are attributed together: what inventory and jobs cost to prepare is spent once for several days."""
+"""Sums of lines that are attributed and written together: much of what a lot costs it costs however small it is."""
 
 SAME_WITHIN = 1e-9
 """Engines add in the order they like: amounts that agree to this part of them, or to this much money, are the same."""
@@ -42,14 +42,15 @@ SAME_WITHIN = 1e-9
 def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: datetime) -> int:
     """Attribute all due days. Returns how many days have changed."""
     rules = rules_of(settings)
-    due, observed_upto = _due_days(lake, ledger, rules, as_of)
+    stored = lake.files(DAILY_COSTS).select("dataset", "day").unique()
+    due, observed_upto = _due_days(lake, ledger, rules, stored, as_of)
     if due.is_empty():
         return 0
     files = lake.files(COSTS).join(due, left_on=["x_Dataset", "x_ChargeDate"], right_on=["dataset", "day"], how="semi")
     gone = due.join(files, left_on=["dataset", "day"], right_on=["x_Dataset", "x_ChargeDate"], how="anti")
-    changed = 0
+    changed, kept = 0, set(stored.rows())
     for (dataset,), days in gone.group_by("dataset", maintain_order=True):
-        changed += _write(lake, str(dataset), days["day"].to_list(), DAILY_COSTS.empty())
+        changed += _write(lake, str(dataset), days["day"].to_list(), DAILY_COSTS.empty(), kept)
     attribution = Remembered(
         Attribution(inventory_states(lake, as_of.date()), lake.scan(JOBS).collect(), OwnerRules.of(settings))
     )
@@ -57,7 +58,8 @@ def refresh_daily_costs(lake: Lake, ledger: Ledger, settings: Settings, as_of: d
         for (dataset,), held in files.group_by("x_Dataset", maintain_order=True):
             for sums in _together(roll(held)):
                 wanted = split(attribution.of(sums), settings.splits)
-                changed += _write(lake, str(dataset), sums["x_ChargeDate"].unique().sort().to_list(), wanted)
+                attributed = sums["x_ChargeDate"].unique().sort().to_list()
+                changed += _write(lake, str(dataset), attributed, wanted, kept)
     if observed_upto is not None:
         with ledger.session() as session:
             set_watermark(session, "attribution", "*", rules, observed_upto, as_of)
@@ -72,23 +74,21 @@ def rules_of(settings: Settings) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[pl.DataFrame, datetime | None]:
+def _due_days(
+    lake: Lake, ledger: Ledger, rules: str, stored: pl.DataFrame, as_of: datetime
+) -> tuple[pl.DataFrame, datetime | None]:
     with ledger.reading() as session:
         done_upto = watermark(session, "attribution", "*", rules)
-    bill = (
-        lake.scan(COSTS)
-        .group_by(dataset="x_Dataset", day="x_ChargeDate")
-        .agg(pl.col("x_ObservedAt").max().alias("observed"))
-        .collect(engine="streaming")
+    bill = lake.newest(COSTS, "x_ObservedAt").rename(
+        {"x_Dataset": "dataset", "x_ChargeDate": "day", "newest": "observed"}
     )
-    attributed = lake.files(DAILY_COSTS).select("dataset", "day").unique()
     fresh = pl.col("observed") > done_upto if done_upto else pl.lit(True)
     recent = pl.col("day") >= as_of.date() - timedelta(days=UNSETTLED_DAYS)
     due = pl.concat(
         [
             bill.filter(fresh | recent).select("dataset", "day"),
-            bill.join(attributed, on=["dataset", "day"], how="anti").select("dataset", "day"),
-            attributed.join(bill, on=["dataset", "day"], how="anti"),  # a day that is no longer on the bill
+            bill.join(stored, on=["dataset", "day"], how="anti").select("dataset", "day"),
+            stored.join(bill, on=["dataset", "day"], how="anti"),  # a day that is no longer on the bill
         ]
     )
     observed_upto = bill["observed"].max()
@@ -97,10 +97,11 @@ def _due_days(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[
 
 
 def _together(days: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Days in lots of at most `SUMS_AT_ONCE` rows, or of one day."""
+    """Days in lots of at most `SUMS_AT_ONCE` rows, or of one day. The first comes alone: what it teaches of its lines, lots
+    after it need not find out."""
     lot: list[pl.DataFrame] = []
-    for day in days:
-        if lot and sum(frame.height for frame in lot) + day.height > SUMS_AT_ONCE:
+    for number, day in enumerate(days):
+        if lot and (number == 1 or sum(frame.height for frame in lot) + day.height > SUMS_AT_ONCE):
             yield pl.concat(lot)
             lot = []
         lot.append(day)
@@ -108,9 +109,11 @@ def _together(days: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield pl.concat(lot)
 
 
-def _write(lake: Lake, dataset: str, days: list[date], wanted: pl.DataFrame) -> int:
-    """Make ``wanted`` what these days hold; how many of them are written because they differ."""
-    there = lake.scan(DAILY_COSTS).filter((pl.col("dataset") == dataset) & pl.col("day").is_in(days)).collect()
+def _write(lake: Lake, dataset: str, days: list[date], wanted: pl.DataFrame, kept: Container[tuple[str, date]]) -> int:
+    """Make ``wanted`` what these days hold; how many of them are written because they differ. ``kept``: what there is by now."""
+    held = [day for day in days if (dataset, day) in kept]
+    of_days = (pl.col("dataset") == dataset) & pl.col("day").is_in(held)
+    there = lake.scan(DAILY_COSTS).filter(of_days).collect() if held else DAILY_COSTS.empty()
     differing = _differing_days(there, wanted)
     for first, last in _stretches(differing):
         scope = Scope(equals={"dataset": dataset}, day_column="day", first=first, last=last)

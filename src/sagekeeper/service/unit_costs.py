@@ -71,10 +71,9 @@ def _due(lake: Lake, ledger: Ledger, rules: str, as_of: datetime) -> tuple[pl.Da
     with ledger.reading() as session:
         done_upto = watermark(session, *MARK, rules)
     bills = (
-        lake.scan(COSTS)
+        lake.newest(COSTS, "x_ObservedAt")
         .group_by(dataset="x_Dataset", month=pl.col("x_ChargeDate").dt.truncate("1mo"))
-        .agg(pl.col("x_ObservedAt").max().alias("read"))
-        .collect()
+        .agg(read=pl.col("newest").max())
     )
     worked = lake.scan(UNIT_COSTS).select("dataset", "month").unique().collect()
     fresh = pl.col("read") > done_upto if done_upto else pl.lit(value=True)

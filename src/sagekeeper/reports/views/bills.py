@@ -91,7 +91,7 @@ def month_agreement(lake: Lake, dataset: str) -> pl.DataFrame:
         .filter(pl.col("x_Dataset") == dataset)
         .group_by(month=pl.col("x_ChargeDate").dt.truncate("1mo"))
         .agg(bill=pl.col("BilledCost").sum())
-        .collect()
+        .collect(engine="streaming")
     )
     return (
         bill.join(shown, on="month", how="full", coalesce=True)
@@ -127,7 +127,7 @@ def file_agreement(lake: Lake, bill: Bill) -> list[FileTotal]:
         .filter(pl.col("x_Dataset") == bill.dataset)
         .group_by(period=period, category=pl.col("ChargeCategory").fill_null(""))
         .agg(*(pl.col(column).sum() for column in COST_COLUMNS))
-        .collect()
+        .collect(engine="streaming")
     )
     in_lake = {(row["period"], row["category"]): row for row in sums.iter_rows(named=True)}
     return [

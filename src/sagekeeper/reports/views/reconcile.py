@@ -147,7 +147,7 @@ def _rows(lake: Lake, dataset: str, month: date) -> pl.DataFrame:
         _costs(lake, dataset, month)
         .group_by(account="SubAccountId", service="ServiceName")
         .agg(source=pl.col("BilledCost").sum())
-        .collect()
+        .collect(engine="streaming")
     )
 
 
