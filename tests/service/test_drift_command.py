@@ -56,6 +56,7 @@ def test_a_parquet_and_a_csv_are_compared_feature_by_feature_the_drifted_first(
     assert first["effect_low"] < 0.197 < first["effect_high"]
     assert first["p_value"] <= first["adjusted_p_value"] < 0.01
     assert [one["drifted"] for one in told["features"][1:]] == [False, False]
+    assert told["joint"]["auc_low"] > 0.55 and next(iter(told["joint"]["moved"])) == "income"
 
 
 def test_people_are_told_in_a_table_what_happened(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

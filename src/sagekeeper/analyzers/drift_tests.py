@@ -4,14 +4,15 @@ shares.
 In: `Cells`, or two counts with their sizes. Out: a p-value that holds both samples' chance. All tests condition on
 the samples put together (permutation reasoning), so they hold for any distribution: ties, atoms, heavy tails.
 
-* Ordered cells: (a) a smooth rank test, the sum of squares of four orthonormal polynomials of the mid-ranks (Neyman
-  1937; two samples: Janic-Wróblewska and Ledwina 2000): place, spread, skew, weight of tails; (b) the two-sample
-  distance of distribution functions (Kolmogorov, Smirnov) for what is more local; (c) the records beyond the outer
-  percents of both; (d) the cell that differs most, which one value that stands for others fills (a default, a clip).
-  Joined by weights (Bonferroni). * Cells by name: two-sample chi-square, its tail from a gamma distribution with the
-  statistic's permutation mean and variance.
-* Two shares: hypergeometric (Fisher) while counts are small, chi-square with Yates' correction after that. * Few
-  records: the statistic is drawn again under shuffled labels (multivariate hypergeometric) instead of trusted to an
+* Ordered cells: (a) place and spread of the ranks; (b) a smooth rank test, the sum of squares of four orthonormal
+  polynomials of the mid-ranks (Neyman 1937; two samples: Janic-Wróblewska and Ledwina 2000): skew and weight of tails,
+  too; (c) the two-sample distance of distribution functions (Kolmogorov, Smirnov) for what is more local; (d) the
+  records beyond the outer percents of both; (e) the cell that differs most, which one value that stands for others
+  fills (a default, a clip). Joined by weights (Bonferroni).
+* Cells by name: two-sample chi-square, its tail from a gamma distribution with the statistic's permutation mean and
+  variance.
+* Two shares: hypergeometric (Fisher) while counts are small, chi-square with Yates' correction after that.
+* Few records: the statistic is drawn again under shuffled labels (multivariate hypergeometric) instead of trusted to an
   asymptotic.
 """
 
@@ -25,7 +26,15 @@ from scipy import special
 
 from sagekeeper.analyzers.drift_cells import Array, Cells
 
-WEIGHTS = {"smooth": 0.5, "distance": 0.2, "cell": 0.14, "low tail": 0.08, "high tail": 0.08}
+WEIGHTS = {
+    "place": 0.35,
+    "spread": 0.2,
+    "smooth": 0.1,
+    "distance": 0.1,
+    "cell": 0.11,
+    "low tail": 0.07,
+    "high tail": 0.07,
+}
 TAIL = 0.01
 COMPONENTS = 4
 FEW_RECORDS = 200.0
@@ -63,6 +72,7 @@ def _ordered(cells: Cells) -> Callable[[Array], Array]:
         # The pooled mean of every polynomial is 0, so the reference alone says how far both are apart.
         z = (reference / n) @ smooth / spread
         parts = {"smooth": special.chdtrc(smooth.shape[1], (z**2).sum(axis=1))}
+        parts |= {name: 2 * special.ndtr(-np.abs(one)) for name, one in zip(("place", "spread"), z.T, strict=False)}
         apart = np.abs(np.cumsum(reference, axis=1) / n - np.cumsum(pooled - reference, axis=1) / m).max(axis=1)
         parts["distance"] = special.kolmogorov(apart * np.sqrt(n * m / whole))
         for name, side in (("low tail", low), ("high tail", high)):
@@ -71,7 +81,7 @@ def _ordered(cells: Cells) -> Callable[[Array], Array]:
         most = np.abs((reference - expected) / deviation).argmax(axis=1)
         found = zip(reference[np.arange(len(most)), most], pooled[most], strict=True)
         parts["cell"] = np.array([two_shares(x, n, of - x, m) for x, of in found]) * len(pooled)
-        return np.asarray(np.minimum(1.0, np.min([parts[name] / WEIGHTS[name] for name in WEIGHTS], axis=0)))
+        return np.asarray(np.minimum(1.0, np.min([part / WEIGHTS[name] for name, part in parts.items()], axis=0)))
 
     return p
 

@@ -21,8 +21,8 @@ from sagekeeper.analyzers.drift_tests import adjusted
 
 Status = Literal["drift", "stable", "unknown"]
 
-WEIGHTS = {"values": 0.7, "length": 0.35, "shape": 0.35, "missing": 0.1, "wrong type": 0.1, "new values": 0.1}
-WEIGHT = 0.05
+WEIGHTS = {"values": 0.8, "length": 0.4, "shape": 0.4, "missing": 0.06, "new values": 0.05}
+WEIGHT = 0.04
 """Of any other aspect. Those that a type can have add up to 1 or less: Bonferroni with weights."""
 KINDS = {
     "missing": "missing rate",

@@ -6,17 +6,23 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import polars as pl
 import typer
 from pydantic import ValidationError
 
 from sagekeeper.analyzers.drift_columns import pair
 from sagekeeper.analyzers.drift_compare import Rules
+from sagekeeper.analyzers.drift_joint import Joint, joint
 from sagekeeper.analyzers.drift_verdicts import FeatureDrift, compare, verdicts
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
 from sagekeeper.service.drift_files import columns, open_rows
 
 DEFAULT = Rules()
+JOINT_ROWS = 10_000
+LEAST_AUC = 0.51
+LEAST_CORRELATION = 0.05
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,15 +68,44 @@ def drift(
     if unknown:
         raise BadInput(f"Neither file has a column {', '.join(unknown)}.")
     wanted = feature or before.columns
-    found = verdicts(
-        (compare(pair(name, one, other, order), rules) for name, one, other in columns(before, now, wanted)),
-        rules,
-        weights,
-    )
+    kept: tuple[dict[str, pl.Series], dict[str, pl.Series]] = ({}, {})
+    compared = []
+    for name, one, other in columns(before, now, wanted):
+        pairs = pair(name, one, other, order)
+        compared.append(compare(pairs, rules))
+        if pairs.type in ("numeric", "boolean", "categorical"):
+            kept[0][name], kept[1][name] = _some(one), _some(other)
+    found = verdicts(compared, rules, weights)
+    together = joint(*kept, rules.level, LEAST_CORRELATION)
     gone = [name for name in wanted if name not in now.columns]
     added = [name for name in feature or now.columns if name not in before.columns]
     _tell(out, found, gone, added, rules)
-    out.give(_document(reference, current, rules, found, gone, added))
+    if together is not None:
+        _tell_joint(out, together, rules)
+    out.give(_document(reference, current, rules, found, gone, added) | {"joint": together})
+
+
+def _some(column: pl.Series) -> pl.Series:
+    """The same rows of every column."""
+    if len(column) <= JOINT_ROWS:
+        return column.clone()
+    return column.gather(np.linspace(0, len(column) - 1, JOINT_ROWS).astype(np.int64))
+
+
+def _tell_joint(out: Output, together: Joint, rules: Rules) -> None:
+    told = together.p_value <= rules.level and together.auc_low > LEAST_AUC
+    moved = ", ".join(f"{name} ({drop:.3f})" for name, drop in together.moved.items())
+    out.say(
+        f"All features together: a classifier tells the two apart with an AUC of {together.auc:.3f} "
+        f"({together.auc_low:.3f} to {together.auc_high:.3f} at 95 %, p {together.p_value:.2g}; 0.5 is chance; "
+        f"{together.rows[0]:,} and {together.rows[1]:,} rows)"
+        + (f", most by {moved}." if told and moved else "." if told else ": no more than may be chance.")
+    )
+    for one in together.correlations:
+        out.say(
+            f"Correlation of {one.features[0]} and {one.features[1]}: {one.before:+.2f} before, {one.now:+.2f} now "
+            f"(adjusted p {one.adjusted_p_value:.2g})."
+        )
 
 
 def _importances(path: Path) -> dict[str, float]:
