@@ -46,6 +46,21 @@ def test_what_names_no_machine_bears_what_is_left_of_the_effect(rows: SimpleName
     assert sum(found) == pytest.approx(125 - 25)
 
 
+def test_other_charges_and_other_bills_are_as_they_were_and_effective_cost_falls_in_proportion(
+    rows: SimpleNamespace,
+) -> None:
+    standing = [rows.endpoint("dearer", "ml.m5.4xlarge")]
+    usage = [
+        rows.daily("dearer", DAY, 125.0, effective_cost=100.0),
+        rows.daily("dearer", DAY, -10.0, charge_category="Credit"),
+        rows.daily("dearer", DAY, 125.0, dataset="file:cur"),
+    ]
+    known = rows.facts(daily_costs=usage, costs=bill(rows, "ml.m5.4xlarge", 1.0, 1.25), inventory=standing)
+    found = at_old_prices(known.daily_costs, known)
+    assert found["billed_cost"].to_list() == pytest.approx([100.0, -10.0, 125.0])
+    assert found["effective_cost"].to_list() == pytest.approx([80.0, -10.0, 125.0])
+
+
 def test_where_no_price_rose_every_row_is_as_it_was(rows: SimpleNamespace) -> None:
     costs = bill(rows, "ml.m5.4xlarge", 1.0, 1.0)
     assert net(rows, [rows.daily("x", DAY, 100.0)], costs=costs) == [100.0]

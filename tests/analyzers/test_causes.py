@@ -73,6 +73,14 @@ def test_a_large_one_that_moved_as_it_always_does_is_no_cause() -> None:
     assert found.rest == pytest.approx(250)
 
 
+def test_money_beyond_what_varies_anyway_comes_before_more_that_hardly_is() -> None:
+    varies = leaves(("a/sm/host/varies", 10_000, 10_320), noise=300)
+    assert named(explain(varies.vstack(leaves(("a/sm/host/new", 0, 200))), LEVELS)) == [
+        "a/sm/host/new",
+        "a/sm/host/varies",
+    ]
+
+
 def test_a_saving_elsewhere_does_not_hide_what_grew() -> None:
     found = explain(leaves(("a/sm/host/x", 100, 300), ("a/sm/train/t", 200, 100)), LEVELS)
     assert named(found) == ["a/sm/host/x"]

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from sagekeeper.analyzers.facts import EVENTS
+from sagekeeper.analyzers.facts import EVENTS, KNOWN_RISES
 from sagekeeper.analyzers.overspend import Settings, find
 from sagekeeper.core.types import Finding
 
@@ -182,6 +184,25 @@ def test_a_rise_is_told_with_what_was_done_to_it_and_when(rows: SimpleNamespace)
         "Endpoint grown went from 2 to 8 ml.g5.2xlarge on Tuesday 10 November 14:10 UTC by ana."
     )
     assert finding.stake.because in finding.explanation
+
+
+@pytest.mark.parametrize(("known", "still"), [(True, True), (False, False)])
+def test_a_rise_that_is_told_of_stays_too_much_when_it_has_gone_on_for_weeks(
+    rows: SimpleNamespace, known: bool, still: bool
+) -> None:
+    step = date(2026, 10, 25)
+    costs = days(rows, "grown", lambda day: 292.0 if day >= step else 73.0)
+    told_of = {
+        "account": "123456789012", "region": "us-east-1", "subject_kind": "endpoint", "subject_name": "grown",
+        "known_since": step,
+    }  # fmt: skip
+    rises = pl.DataFrame([told_of] if known else [], schema=KNOWN_RISES)
+    found = find(replace(rows.facts(daily_costs=costs), known_rises=rises), Settings())
+    assert [item.subject.name for item in found] == (["grown"] if still else [])
+    for finding in found:
+        assert finding.stake is not None
+        assert finding.stake.since.date() == step
+        assert float(finding.stake.excess) == pytest.approx(26 * 219.0)  # 25 October to 19 November
 
 
 def test_a_planned_rise_is_told_as_planned(rows: SimpleNamespace) -> None:
@@ -417,3 +438,31 @@ def test_a_family_of_jobs_is_dearer_for_longer_more_or_larger_runs(
     assert finding.stake is not None
     assert finding.stake.cause == cause
     assert said in finding.stake.because
+
+
+STEPS = st.sampled_from([1.0, 1.2, 1.5, 3.0, 0.5])
+THINGS = st.lists(
+    st.tuples(st.floats(20, 500), STEPS, st.booleans(), st.sampled_from(["hosting", "notebook"])),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(THINGS)
+def test_what_is_told_in_all_is_never_more_than_what_there_is_too_much_of(
+    rows: SimpleNamespace, things: list[tuple[float, float, bool, str]]
+) -> None:
+    step = date(2026, 11, 11)
+    costs, done, rises = [], [], []
+    for number, (level, ratio, is_new, family) in enumerate(things):
+        before = 0.0 if is_new else level
+        after = level * ratio
+        costs += days(rows, f"e{number}", lambda day, a=after, b=before: a if day >= step else b, usage_family=family)
+        done += [made(f"e{number}")] if is_new else []
+        rises.append(9 * (after - before))
+    found = told_with(rows, done, *costs, *days(rows, "old", steady(50), usage_family="hosting"))
+    told_in_all = sum(float(item.stake.excess) for item in found if item.stake)
+    assert told_in_all <= sum(rise for rise in rises if rise > 0) + 9 * 0.02 * 50 + 1e-6
+    names = [(item.subject.kind, item.subject.name) for item in found]
+    assert len(set(names)) == len(names)

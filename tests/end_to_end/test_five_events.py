@@ -100,8 +100,9 @@ def test_four_incidents_are_told_once_with_cause_and_money_and_the_launch_is_exp
         days = (now - since).total_seconds() / 86400
         assert per_day * (days - 2) < float(found[name].excess) < per_day * (days + 0.1), name
 
-    simulator.advance(days=5)
+    simulator.advance(days=10)
     later = look(house)
+    assert later["ranking-gpu"].since == resized.since, "three weeks later it has not become usual"
     assert "sweep-9" not in later and "sweep" not in later, "its bill comes after its end, and was told"
     assert {name for name, row in later.items() if row.state == "open"} == {
         "try-out",

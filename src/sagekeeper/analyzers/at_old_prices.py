@@ -1,9 +1,10 @@
 """What usage would cost at the prices from before they rose: what a price change takes is told by it alone, not by its users too.
 
-In: usage rows of `DAILY_COSTS` and `Facts`. Out: the same rows, ``billed_cost`` without the price effect of the rises that
-`price_changes` finds by its defaults: quantity x (price - price before). A resource is known by the one machine it runs on; of
-what no machine is known, a family's rows bear what is left of the family's effect in proportion to their cost, so that sums
-over a family are exact wherever it has such rows or all its machines are known.
+In: rows of `DAILY_COSTS` and `Facts`. Out: the same rows; usage of the bill without the price effect, quantity x (price - price
+before), of the rises that `price_changes` finds by its defaults: ``billed_cost`` by amount, ``effective_cost`` in proportion.
+A resource is known by the one machine it runs on; of what no machine is known, a family's rows bear what is left of the
+family's effect in proportion to their cost, so that sums over a family are exact wherever it has such rows or all its machines
+are known.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import polars as pl
 
 from sagekeeper.analyzers.endpoints import standing
-from sagekeeper.analyzers.facts import Facts
+from sagekeeper.analyzers.facts import BILL, Facts
 from sagekeeper.analyzers.price_changes import Settings, risen, unit_prices
 from sagekeeper.analyzers.usage import with_usage
 
@@ -20,27 +21,33 @@ THING = ["account", "region", "resource_kind", "resource_name"]
 
 
 def at_old_prices(usage: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    """``usage`` net of price effects; unchanged where no price rose."""
+    """``usage`` net of price effects, in its order; unchanged where no price rose."""
     effects = price_effects(facts)
     if effects.is_empty():
         return usage
     by_machine = effects.group_by(*FAMILY, "machine").agg(share=pl.col("effect").sum() / pl.col("cost").sum())
     by_family = effects.group_by(FAMILY).agg(family_effect=pl.col("effect").sum())
     known = (
-        usage.join(_machines(facts), on=THING, how="left", nulls_equal=True)
-        .join(by_machine, on=[*FAMILY, "machine"], how="left")
-        .join(by_family, on=FAMILY, how="left", nulls_equal=True)
+        usage.join(_machines(facts), on=THING, how="left", nulls_equal=True, maintain_order="left")
+        .join(by_machine, on=[*FAMILY, "machine"], how="left", maintain_order="left")
+        .join(by_family, on=FAMILY, how="left", nulls_equal=True, maintain_order="left")
         .with_columns(
             family_effect=pl.col("family_effect").fill_null(0.0),
-            own=pl.when(pl.col("machine").is_not_null()).then(pl.col("billed_cost") * pl.col("share").fill_null(0.0)),
+            used=(pl.col("charge_category") == "Usage") & (pl.col("dataset") == BILL),
+        )
+        .with_columns(
+            own=pl.when(~pl.col("used"))
+            .then(0.0)
+            .when(pl.col("machine").is_not_null())
+            .then(pl.col("billed_cost") * pl.col("share").fill_null(0.0)),
         )
     )
-    unknown = pl.when(pl.col("machine").is_null()).then(pl.col("billed_cost")).sum().over(FAMILY)
+    unknown = pl.when(pl.col("used") & pl.col("machine").is_null()).then(pl.col("billed_cost")).sum().over(FAMILY)
     left = (pl.col("family_effect") - pl.col("own").sum().over(FAMILY)).clip(lower_bound=0.0)
     rest = pl.when(unknown > 0).then(pl.min_horizontal(left / unknown, pl.lit(1.0))).otherwise(0.0)
-    return known.with_columns(
-        billed_cost=pl.col("billed_cost") - pl.coalesce("own", pl.col("billed_cost") * rest)
-    ).select(usage.columns)
+    billed = pl.col("billed_cost") - pl.coalesce("own", pl.col("billed_cost") * rest)
+    kept = pl.when(pl.col("billed_cost") > 0).then(billed / pl.col("billed_cost")).otherwise(1.0)
+    return known.with_columns(billed_cost=billed, effective_cost=pl.col("effective_cost") * kept).select(usage.columns)
 
 
 def price_effects(facts: Facts) -> pl.DataFrame:

@@ -1,11 +1,12 @@
 """Where an excess is: the fewest nodes of the bill's hierarchy that explain it, each as deep as it can be named.
 
 In: leaves of a hierarchy (account > service > usage type > region > resource > owner, or any part of it) with actual and
-expected cost. Out: an `Explanation`: nodes, the most money first, and the rest, which together are the excess exactly.
+expected cost. Out: an `Explanation`: nodes, the surest money first, and the rest, which together are the excess exactly.
 A node whose children all moved by the same ratio is one cause, not as many as it has children (a price, a region's traffic);
-elsewhere the leaves themselves are. Of these the largest are taken until ``enough`` of the excess is explained; what moved no
-more than it usually does is not a cause however large it is. Spirit: Adtributor (Bhagwan et al., NSDI 2014: explanatory power
-and surprise), Squeeze (Li et al., ISSRE 2019: the ripple effect, by which children follow their parent's ratio).
+elsewhere the leaves themselves are. Of these those are taken that exceed by most what they vary by anyway, until ``enough`` of
+the excess is explained; what moved no more than it usually does is not a cause however large it is. Spirit: Adtributor (Bhagwan
+et al., NSDI 2014: explanatory power and surprise), Squeeze (Li et al., ISSRE 2019: the ripple effect, by which children follow
+their parent's ratio).
 """
 
 from __future__ import annotations
@@ -63,7 +64,13 @@ def explain(
             surprise=_surprise(pl.col("expected") / (expected or 1.0), pl.col("actual") / (actual or 1.0)),
         )
         .filter((pl.col("share") >= least_share) & (pl.col("excess") > pl.col("noise")))
-        .sort("excess", "surprise", *hierarchy, descending=[True, True, *(False for _ in hierarchy)], nulls_last=True)
+        .sort(
+            pl.col("excess") - pl.col("noise"),
+            "surprise",
+            *hierarchy,
+            descending=[True, True, *(False for _ in hierarchy)],
+            nulls_last=True,
+        )
     )
     before = pl.col("share").cum_sum() - pl.col("share")
     # Rounding must not add a node to what is explained already.

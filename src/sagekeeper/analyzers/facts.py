@@ -37,6 +37,10 @@ EVENTS: dict[str, pl.DataType] = {
     "planned": pl.String(),
 }
 """What was done to what costs money (`analyzers/events.py`)."""
+KNOWN_RISES: dict[str, pl.DataType] = {
+    **dict.fromkeys(("account", "region", "subject_kind", "subject_name"), pl.String()),
+    "known_since": pl.Date(),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Facts:
     monitor_runs: pl.DataFrame = field(default_factory=MONITOR_RUNS.empty)
     model_quality: pl.DataFrame = field(default_factory=MODEL_QUALITY.empty)
     run_rates: pl.DataFrame = field(default_factory=RUN_RATES.empty)
+    known_rises: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=KNOWN_RISES))
+    """`KNOWN_RISES`: what is told of already and was not accepted; its days teach nobody what is usual."""
     events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EVENTS))
     """`EVENTS` of the last weeks, oldest first; none where nobody looked for them."""
 

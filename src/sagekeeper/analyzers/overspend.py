@@ -19,7 +19,7 @@ from sagekeeper.analyzers import job_families
 from sagekeeper.analyzers.at_old_prices import at_old_prices
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER
-from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY, LEARNED_DAYS, finding
+from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY, LEARNED_DAYS, finding, subject_of
 from sagekeeper.analyzers.overspend_new import new_days, new_things
 from sagekeeper.analyzers.overspend_told import told
 from sagekeeper.core.types import (
@@ -134,7 +134,16 @@ def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.Data
     split = final - timedelta(days=JUDGED_DAYS)
     cost, day = pl.col("cost"), pl.col("day")
     learning = day < split
-    marked = calendar.with_columns(learning=learning, final=day < final, weekday=day.dt.weekday())
+    known = calendar.with_columns(subject_of()).join(
+        facts.known_rises.rename({"region": "subject_region"}),
+        on=["account", "subject_region", "subject_kind", "subject_name"],
+        how="left",
+    )
+    # The days of a rise that is told of teach nothing: it stays too much until somebody accepts it.
+    taught = learning & (pl.col("known_since").is_null() | (day < pl.col("known_since")))
+    marked = known.with_columns(learning=taught, final=day < final, weekday=day.dt.weekday()).drop(
+        "subject_region", "subject_kind", "subject_name", "known_since"
+    )
     ran = cost > 0
     marked = marked.with_columns(
         learned=pl.col("learning").sum().over(KEY),
@@ -157,10 +166,10 @@ def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.Data
         pl.col("learned_cost").max().over(KEY) * settings.margin_over_maximum,
     )
     runs = pl.when(pl.col("sparse")).then(ran).otherwise(pl.lit(True))
-    known = marked.with_columns(limit=limit, counts=runs, spread=spread)
-    before = known.select(*KEY, pl.col("cost").alias("month_ago"), day=day.dt.offset_by("1mo")).unique([*KEY, "day"])
+    judged = marked.with_columns(limit=limit, counts=runs, spread=spread)
+    before = judged.select(*KEY, pl.col("cost").alias("month_ago"), day=day.dt.offset_by("1mo")).unique([*KEY, "day"])
     return (
-        known.join(before, on=[*KEY, "day"], how="left", nulls_equal=True)
+        judged.join(before, on=[*KEY, "day"], how="left", nulls_equal=True)
         .with_columns(
             # What came on this day of the last month too (a monthly retraining, a fee) is no surprise.
             high=~pl.col("learning")

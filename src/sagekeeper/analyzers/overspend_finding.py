@@ -165,6 +165,20 @@ def _effects(split: UsageSplit | None, money: str, period: str) -> list[Figure]:
     ]
 
 
+def subject_of() -> list[pl.Expr]:
+    """The subject of each series as columns: as `_subject` names it."""
+    level = pl.col("level")
+    named = pl.when(level == 1).then(pl.concat_str("service", "usage_family", separator=", ")).otherwise("service")
+    return [
+        pl.when(level == 0).then(pl.col("region").fill_null("")).otherwise(pl.lit("")).alias("subject_region"),
+        pl.when(level == 0)
+        .then("kind")
+        .otherwise(pl.when(level == 1).then(pl.lit("usage_family")).otherwise(pl.lit("service")))
+        .alias("subject_kind"),
+        pl.when(level == 0).then("name").otherwise(named).alias("subject_name"),
+    ]
+
+
 def _subject(row: dict[str, Any]) -> ResourceRef:
     if row["level"] == 0:
         return ResourceRef(

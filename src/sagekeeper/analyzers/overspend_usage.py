@@ -46,7 +46,7 @@ def usage_split(facts: Facts, row: dict[str, Any], learned_days: int, judged_day
     split = final - timedelta(days=judged_days)
     lines = _lines(facts, row)
     lines = lines.filter((pl.col("day") >= split - timedelta(days=learned_days)) & (pl.col("day") < final))
-    learned = lines.filter(pl.col("day") < split)
+    learned = lines.filter(pl.col("day") < min(split, row["since"]))
     days, before = (final - row["since"]).days, learned["day"].n_unique()
     paid = float(learned["cost"].sum())
     if row["sparse"] or not before or paid <= 0 or days <= 0:

@@ -10,6 +10,7 @@ the price of an hour. Failed runs are another question (`failed_jobs`); what is 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import NormalDist
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from sagekeeper.analyzers.at_old_prices import at_old_prices
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, severity
 from sagekeeper.analyzers.run_costs import FAMILY, run_costs
@@ -55,7 +57,9 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
 
 def known_runs(facts: Facts) -> pl.DataFrame:
     """`run_costs.RUNS` that completed and are on the bill, with ``back``: 0 the last of its family."""
-    runs = run_costs(facts, facts.as_of - timedelta(days=SEEN_DAYS)).filter(
+    # A price that has risen lately is told by itself (`price_changes`), not by every family that pays it.
+    known = replace(facts, daily_costs=at_old_prices(facts.daily_costs, facts))
+    runs = run_costs(known, facts.as_of - timedelta(days=SEEN_DAYS)).filter(
         (pl.col("status") == "Completed") & pl.col("final") & (pl.col("cost") > 0) & (pl.col("basis") != "list")
     )
     return runs.with_columns(back=pl.col("ended_at").rank("ordinal", descending=True).over(PLACE).cast(pl.Int64) - 1)

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from sagekeeper.analyzers.at_old_prices import at_old_prices
 from sagekeeper.analyzers.endpoints import standing
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER, severity
@@ -58,7 +59,10 @@ def weekly(facts: Facts, settings: Settings) -> pl.DataFrame:
     first = last - timedelta(days=7 * (LONGEST + PAST) - 1)
     left_alone = standing(facts).filter("left_alone").select(KEY)
     inside = pl.col("day").is_between(first, last)
-    bill = facts.daily_costs.filter(inside & (pl.col("dataset") == BILL) & (pl.col("resource_kind") == "endpoint"))
+    # What a price change took is told by it.
+    bill = at_old_prices(facts.daily_costs.filter(inside & (pl.col("dataset") == BILL)), facts).filter(
+        pl.col("resource_kind") == "endpoint"
+    )
     costs = usage_days(bill, facts.as_of).with_columns(cost=pl.coalesce("effective_cost", "billed_cost"))
     wanted = (
         pl.col("metric").is_in(REQUESTS) & (pl.col("resource_kind") == "endpoint") & (pl.col("period_seconds") == DAY)

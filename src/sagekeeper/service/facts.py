@@ -11,14 +11,17 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import polars as pl
+from sqlalchemy import select
 
 from sagekeeper.analyzers.events import KINDS as EVENT_KINDS
 from sagekeeper.analyzers.events import events_of
-from sagekeeper.analyzers.facts import BILL, Facts
+from sagekeeper.analyzers.facts import BILL, KNOWN_RISES, Facts
 from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.collector.history import inventory_states, latest_inventory, price_book
 from sagekeeper.core.clock import month_start
 from sagekeeper.core.lake import Lake
+from sagekeeper.core.ledger import Ledger
+from sagekeeper.core.ledger.incident_models import IncidentRow
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import (
     ACTIVITY,
@@ -83,6 +86,20 @@ def load_events(lake: Lake, settings: Settings, as_of: datetime) -> pl.DataFrame
     activity = lake.scan(ACTIVITY).filter(pl.col("month") >= month_start(first)).collect()
     found = events_of(states, jobs, activity, OwnerRules.of(settings).keys("owner"), tuple(settings.planned_tags))
     return found.filter(pl.col("at").is_between(as_of - timedelta(days=EVENT_DAYS), as_of))
+
+
+def known_rises(ledger: Ledger) -> pl.DataFrame:
+    """`KNOWN_RISES`: overspend that is told of, and that nobody has accepted or resolved."""
+    wanted = select(
+        IncidentRow.account,
+        IncidentRow.region,
+        IncidentRow.resource_kind,
+        IncidentRow.resource_name,
+        IncidentRow.since,
+    ).where(IncidentRow.kind == "overspend", IncidentRow.state.in_(["open", "acknowledged", "snoozed"]))
+    with ledger.reading() as session:
+        rows = [(*row[:4], row[4].date()) for row in session.execute(wanted)]
+    return pl.DataFrame(rows, schema=KNOWN_RISES, orient="row")
 
 
 def inventory_ever(lake: Lake, today: date) -> pl.DataFrame:

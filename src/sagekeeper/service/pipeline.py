@@ -34,7 +34,7 @@ from sagekeeper.recommender.run import recommend as run_levers
 from sagekeeper.service.bill_history import remember_versions
 from sagekeeper.service.daily_costs import refresh_daily_costs
 from sagekeeper.service.estimates import refresh_estimates
-from sagekeeper.service.facts import load_events, load_facts
+from sagekeeper.service.facts import known_rises, load_events, load_facts
 from sagekeeper.service.house import House
 from sagekeeper.service.job import Progress, quiet
 from sagekeeper.service.run_rates import refresh_run_rates
@@ -96,7 +96,9 @@ def analyze(house: House, as_of: datetime, *, progress: Progress = quiet) -> Ana
     ]
     progress("loading facts", 1 / steps)
     facts = replace(
-        load_facts(house.lake, house.settings, as_of), events=load_events(house.lake, house.settings, as_of)
+        load_facts(house.lake, house.settings, as_of),
+        events=load_events(house.lake, house.settings, as_of),
+        known_rises=known_rises(house.ledger),
     )
     rules = OwnerRules.of(house.settings)
     findings: list[Finding] = []
