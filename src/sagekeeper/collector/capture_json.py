@@ -55,7 +55,8 @@ def json_records(payloads: pl.DataFrame, names: Sequence[str]) -> list[Part]:
                 continue
             taken = _taken(reader, alike, _place(json.loads(first)))
             found.append(taken)
-            rest = alike.join(taken, on="row", how="anti", maintain_order="left")
+            all_found = taken["row"].n_unique() == alike["row"].n_unique()
+            rest = alike.clear() if all_found else alike.join(taken, on="row", how="anti", maintain_order="left")
             if rest.height == alike.height:  # not even the first has a record where it should
                 rejected.append(_why(rest.head(1), NO_RECORDS))
                 rest = rest.slice(1)

@@ -62,14 +62,15 @@ def records(lines: pl.DataFrame, side: Side, names: Sequence[str]) -> Records:
     keys = pl.concat([part.keys for part in kept]) if kept else pl.DataFrame(schema=KEYS)
     values = _together([part.values for part in kept])
     rejected = pl.concat([broken, unread, *(part.rejected for part in parts)]).sort("row", "record")
-    where = numbered.select("row", "file", "line")
     return Records(
-        keys.join(numbered.select("row", "file", "line", *CARRIED), on="row", how="left", maintain_order="left").select(
-            "file", "line", "record", *CARRIED
-        ),
-        values,
-        rejected.join(where, on="row", how="left", maintain_order="left").select("file", "line", "record", "why"),
+        _at(lines, keys, "record", *CARRIED), values, _at(lines, rejected, "record", "why").cast({"record": pl.UInt32})
     )
+
+
+def _at(lines: pl.DataFrame, rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """``rows``, with what their line says: [file, line, *columns]."""
+    line = lines.select("file", "line", *CARRIED)[rows["row"]]
+    return pl.concat([line, rows.drop("row")], how="horizontal").select("file", "line", *columns)
 
 
 def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ and say so: a value in the wrong column is worse than a record less.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,13 +37,19 @@ def table_of(lines: pl.DataFrame, names: Sequence[str]) -> Part:
     """Of ``lines`` [row, record, text], all of which hold something."""
     if lines.is_empty():
         return Part.empty()
-    text, quoted = pl.col("text"), pl.col("text").str.contains('"', literal=True)
-    # A comma within quotes separates nothing.
-    bare = pl.when(quoted).then(text.str.replace_all(r'"[^"]*"', "")).otherwise(text)
-    sized = lines.with_columns(
-        open=quoted & bare.str.contains('"', literal=True), width=bare.str.count_matches(",", literal=True) + 1
+    text = pl.col("text")
+    sized = lines.with_columns(width=text.str.count_matches(",", literal=True) + 1)
+    quotes = (
+        text.str.count_matches('"', literal=True) if _any(lines, text.str.contains('"', literal=True)) else pl.lit(0)
     )
+    sized = sized.with_columns(quoted=quotes > 0, open=quotes % 2 == 1)
     width = _width(sized["width"], names)
+    if _any(sized, "quoted"):
+        # A comma within quotes separates nothing. Lines of the usual width have none.
+        bare = text.str.replace_all(r'"[^"]*"', "").str.count_matches(",", literal=True) + 1
+        again = pl.col("quoted") & (pl.col("width") != width)
+        sized = sized.with_columns(width=pl.when(again).then(bare).otherwise("width")) if _any(sized, again) else sized
+        width = _width(sized["width"], names)
     fits = ~pl.col("open") & (pl.col("width") == width)
     fitting = sized.filter(fits)
     odd = sized.filter(~fits).select(
@@ -51,6 +58,10 @@ def table_of(lines: pl.DataFrame, names: Sequence[str]) -> Part:
         why=pl.when("open").then(pl.lit(ODD_QUOTES)).otherwise(pl.lit(ODD_WIDTH)),
     )
     return Part(fitting.select(*KEYS), _read(fitting["text"], named(width, names)), odd)
+
+
+def _any(lines: pl.DataFrame, condition: pl.Expr | str) -> bool:
+    return bool(lines.select(pl.any(condition) if isinstance(condition, str) else condition.any()).item())
 
 
 def named(width: int, names: Sequence[str]) -> list[str]:
@@ -71,8 +82,10 @@ def _width(widths: pl.Series, names: Sequence[str]) -> int:
 def _read(text: pl.Series, columns: list[str]) -> pl.DataFrame:
     if text.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String()))
+    lines = io.BytesIO()
+    text.to_frame().write_csv(lines, include_header=False, quote_style="never")
     read = pl.read_csv(
-        text.str.join("\n")[0].encode(),
+        lines.getvalue(),
         has_header=False,
         infer_schema=False,
         new_columns=columns,

@@ -30,6 +30,8 @@ MISSING = ("", "nan", "null", "none", "na", "n/a", "\\n")
 
 SPELLED_NUMBERS = 0.9
 """Share of the values that must be numbers for the feature to be one. The rest are type errors, which are worth knowing."""
+TYPED_BY = 10_000
+"""So many values that are there tell the type."""
 ONE = "group"
 
 
@@ -53,7 +55,8 @@ def type_of(values: pl.Series) -> FeatureType:
         return "vector"
     if values.dtype.is_numeric():
         return "numeric"
-    there = values.filter(~_missing(values))
+    some = values.drop_nulls().head(TYPED_BY)
+    there = some.filter(~_missing(some))
     numbers = len(there) - _numbers(there).null_count()
     return "numeric" if len(there) and numbers >= SPELLED_NUMBERS * len(there) else "categorical"
 
@@ -68,17 +71,25 @@ def _of_categories(frame: pl.DataFrame) -> dict[int, Profile]:
 
 
 def _of_numbers(frame: pl.DataFrame, sketch_k: int) -> dict[int, Profile]:
-    read = frame.select(ONE, number=_numbers(frame["value"]), missing=_missing(frame["value"]))
+    number = _numbers(frame["value"])
+    unread = frame.filter(number.is_null())  # missing, or of another type: few, and only they are looked at twice
+    missing = unread.filter(_missing(unread["value"])).group_by(ONE).len("missing")
+    read = frame.select(ONE, number=number)
     there = read.filter(pl.col("number").is_not_null()).sort(ONE)
-    sizes = read.group_by(ONE).agg(records=pl.len(), missing=pl.col("missing").sum(), present=pl.col("number").count())
-    number = pl.col("number")
-    moments = there.group_by(ONE).agg(
-        mean=number.mean(), variance=number.var(ddof=0), minimum=number.min(), maximum=number.max()
+    value = pl.col("number")
+    measured = read.group_by(ONE).agg(
+        records=pl.len(),
+        present=value.count(),
+        mean=value.mean(),
+        variance=value.var(ddof=0),
+        minimum=value.min(),
+        maximum=value.max(),
     )
+    sizes = measured.join(missing, on=ONE, how="left").with_columns(pl.col("missing").fill_null(0))
     counted = _counted(there.rename({"number": "value"}), MOST_NUMBERS)
     sketches = dict(_sketches(there, sketch_k))
     found = {}
-    for row in sizes.join(moments, on=ONE, how="left").iter_rows(named=True):
+    for row in sizes.iter_rows(named=True):
         squares = None if row["variance"] is None else row["variance"] * row["present"]
         found[row[ONE]] = Profile(
             "numeric",
@@ -134,21 +145,26 @@ def _missing(values: pl.Series) -> pl.Series:
 
 def _counted(there: pl.DataFrame, most: int) -> dict[int, dict[str, Any]]:
     """By group: the most frequent values, the largest count among those that were dropped, how many different ones."""
-    counts = there.group_by(ONE, "value").len("count").sort(ONE, "count", "value", descending=[False, True, False])
-    found: dict[int, dict[str, Any]] = {}
-    parts = counts.group_by(ONE, maintain_order=True).agg(
-        pl.col("value").head(most).alias("named"),
-        pl.col("count").head(most + 1),
-        pl.col("value").alias("all"),
+    counts = there.group_by(ONE, "value").len("count")
+    several = counts.with_columns(different=pl.len().over(ONE)).filter(
+        (pl.col("count") > 1) | (pl.col("different") <= most)
     )
-    for group, named, count, every in parts.iter_rows():
-        spelled = map(_spelled, named) if there.schema["value"].is_numeric() else named
-        error = count[most] if len(count) > most else 0
+    # What occurs once among more values than are kept says nothing: it is not even sorted.
+    frequent = several.sort(ONE, "count", "value", descending=[False, True, False]).group_by(ONE, maintain_order=True)
+    named = {
+        group: (values, seen)
+        for group, values, seen in frequent.agg(pl.col("value").head(most), pl.col("count").head(most + 1)).iter_rows()
+    }
+    spelled = _spelled if there.schema["value"].is_numeric() else str
+    found: dict[int, dict[str, Any]] = {}
+    for group, every in counts.group_by(ONE).agg("value").iter_rows():
         distinct = hll_sketch(DISTINCT_LOG2)
         deque(map(distinct.update, every), maxlen=0)
+        values, seen = named.get(group, ((), ()))
+        error = seen[most] if len(seen) > most else int(len(every) > most)
         # What is no more frequent than a value that was dropped says nothing beside the bound.
-        frequent = {value: seen for value, seen in zip(spelled, count, strict=False) if seen > error}
-        found[group] = {"frequent": frequent, "frequent_error": error, "distinct": distinct}
+        kept = {spelled(value): count for value, count in zip(values, seen, strict=False) if count > error}
+        found[group] = {"frequent": kept, "frequent_error": error, "distinct": distinct}
     return found
 
 
