@@ -43,7 +43,10 @@ def run_costs(facts: Facts, since: datetime) -> pl.DataFrame:
     jobs = facts.jobs.filter(pl.col("kind").is_in(BILLED) & over)
     if jobs.is_empty():
         return pl.DataFrame(schema=RUNS)
-    bill = facts.daily_costs.filter((pl.col("dataset") == BILL) & (pl.col("day") >= since.date()))
+    # A run has all its days, also those before ``since``.
+    first = jobs["started_at"].dt.date().min()
+    of_jobs = (pl.col("dataset") == BILL) & pl.col("resource_kind").is_in(BILLED)
+    bill = facts.daily_costs.filter(of_jobs & (pl.col("day") >= pl.lit(first)))
     billed = job_costs(usage_days(bill, facts.as_of)).select(
         *JOB,
         "certainty",
