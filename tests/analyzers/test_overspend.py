@@ -311,6 +311,26 @@ def test_a_resource_and_its_sum_are_told_once_and_what_is_left_of_the_sum_is_tol
     assert "besides what is told of its parts" in one.title + other.title
 
 
+def test_a_service_is_told_without_its_families_and_what_is_left_of_these(rows: SimpleNamespace) -> None:
+    step = date(2026, 11, 11)
+
+    def since(before: float, after: float) -> Callable[[date], float]:
+        return lambda day: after if day >= step else before
+
+    # Hosting: 200 of one endpoint and 400 of what nobody saw begin; 90 of studio apps nobody saw begin, in a family of its own.
+    costs = [
+        *days(rows, "grown", since(100, 300)),
+        *days(rows, "old", steady(100)),
+        *days(rows, "a", since(0, 400)),
+        *days(rows, "b", since(0, 90), usage_family="studio"),
+    ]
+    found = told_with(rows, [], *costs)
+    amounts = {item.subject.name: float(item.stake.excess) for item in found if item.stake}
+    assert amounts["grown"] == pytest.approx(9 * 200)
+    assert amounts["Amazon SageMaker, hosting"] == pytest.approx(9 * 400, rel=0.01)
+    assert sum(amounts.values()) <= 9 * 690 * 1.01
+
+
 def test_resources_that_all_rose_alike_are_one_cause(rows: SimpleNamespace) -> None:
     step = date(2026, 11, 11)
     costs = [

@@ -140,6 +140,11 @@ def _left_of(
     parts = kept.filter(pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in keys))
     if parts.is_empty():
         return row
+    # A family that is told, whole or in what is left of it, holds what is told of its resources.
+    families = parts.filter(pl.col("level") == 1)
+    parts = pl.concat(
+        [families, parts.filter(pl.col("level") == 0).join(families, on=SUMS[0][1], how="anti", nulls_equal=True)]
+    )
     claimed = (
         days.join(parts.select(*KEY, begun="since", told="excess"), on=KEY, how="inner", nulls_equal=True)
         .filter((pl.col("day") >= pl.col("begun")) & pl.col("counts"))
