@@ -253,6 +253,10 @@ CHECKS: dict[tuple[str, str], Checks] = {
     ("cloudwatch", "ListMetrics"): Checks(
         {"Namespace": "AWS/SageMaker"}, [({"RecentlyActive": "PT9H"}, "ValidationError")]
     ),
+    ("cloudwatch", "PutMetricData"): Checks(
+        {"Namespace": "checked", "MetricData": [{"MetricName": "drift", "Value": 1.0}]},
+        [({"Namespace": "checked"}, "MissingParameter"), ({"Namespace": "AWS/EC2"}, "InvalidParameterValue")],
+    ),
     ("s3", "GetObject"): Checks(
         {"Bucket": BUCKET, "Key": f"baseline/{MONITORED}/statistics.json"},
         [
