@@ -90,7 +90,7 @@ def test_days_that_are_known_or_accepted_are_neither_told_nor_learned() -> None:
     costs[140:150] *= 3
     costs[170:175] *= 3
     known = pl.DataFrame(
-        {"series_id": ["a"], "start": [FIRST + timedelta(days=140)], "end": [FIRST + timedelta(days=149)]}
+        {"series_id": ["a"], "first": [FIRST + timedelta(days=140)], "last": [FIRST + timedelta(days=149)]}
     )
     told = flagged(detect(frame(a=costs), known=known))
     assert min(told) == 170

@@ -31,7 +31,7 @@ SCHEMA = {
 def detect(costs: pl.DataFrame, settings: Anomalies | None = None, known: pl.DataFrame | None = None) -> pl.DataFrame:
     """A row per row of ``costs``, in its order: `series_id, ts, score, is_anomaly, impact, expected, provisional`.
 
-    ``known``: `series_id, start, end` (end null: until further notice), days that are expected or already known: neither told
+    ``known``: `series_id, first, last` (last null: until further notice), days that are expected or already known: neither told
     nor learned. A row with unknown cost has null score and impact. Raises BadInput on costs that are no such frame.
     """
     settings = settings or Anomalies()
@@ -58,7 +58,7 @@ def _set_aside(calendar: Grid, known: pl.DataFrame | None) -> Array:
     aside = ~calendar.present
     if known is not None:
         place = {name: at for at, name in enumerate(calendar.names)}
-        for name, start, end in known.select("series_id", pl.col("start", "end").cast(pl.Date)).iter_rows():
+        for name, start, end in known.select("series_id", pl.col("first", "last").cast(pl.Date)).iter_rows():
             if name in place:
                 begin, stop = np.datetime64(start, "D"), np.datetime64(end, "D") if end else calendar.days[-1]
                 aside[(calendar.days >= begin) & (calendar.days <= stop), place[name]] = True

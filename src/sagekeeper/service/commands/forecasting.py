@@ -131,24 +131,10 @@ def _tell_backtest(
 
 
 def _bill(dataset: str) -> pl.DataFrame:
-    """Billed cost per account, region, service, use and resource; tax is charged when a month closes and is left out."""
-    from sagekeeper.core.tables import DAILY_COSTS
+    from sagekeeper.service.spend_of_bill import spend_of_bill
 
-    leaf = ("account", "region", "service", "usage_family", "resource_kind", "resource_name")
     with open_house() as house:
-        today = house.clock().date()
-        there = (
-            house.lake.scan(DAILY_COSTS)
-            .filter((pl.col("dataset") == dataset) & (pl.col("day") < today) & (pl.col("charge_category") != "Tax"))
-            .group_by("currency", *leaf, ts="day")
-            .agg(cost=pl.col("billed_cost").sum())
-            .collect()
-        )
-    if there.is_empty():
-        raise BadInput(f"The bill {dataset} is empty. Next: sagekeeper collect, or --in FILE.")
-    currency = there.group_by("currency").len().sort("len")["currency"][-1]
-    name = pl.concat_str([pl.col(part).fill_null("unattributed") for part in leaf], separator=" / ")
-    return there.filter(pl.col("currency") == currency).select(series_id=name, ts="ts", cost="cost")
+        return spend_of_bill(house.lake, dataset, house.clock().date()).select("series_id", "ts", "cost")
 
 
 def _horizon(text: str) -> Literal["month-end"] | int:
