@@ -20,7 +20,7 @@ from sagekeeper.service.console import JsonOption, Output
 from sagekeeper.service.drift_files import columns, open_rows
 
 DEFAULT = Rules()
-JOINT_ROWS = 10_000
+JOINT_ROWS = 5_000
 LEAST_AUC = 0.51
 LEAST_CORRELATION = 0.05
 
