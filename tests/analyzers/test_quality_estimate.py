@@ -11,7 +11,7 @@ from sagekeeper.analyzers import quality_binary
 from sagekeeper.analyzers.attribution_drift import ndcg
 from sagekeeper.analyzers.quality_calibration import calibration
 from sagekeeper.analyzers.quality_estimate import Expected, expected, reference
-from sagekeeper.analyzers.quality_estimate_loss import loss
+from sagekeeper.analyzers.quality_estimate_loss import learn, loss
 from sagekeeper.analyzers.quality_record import record, verdict
 
 
@@ -80,7 +80,7 @@ def numbers(seed: int, rows: int, shift: float) -> pl.DataFrame:
 
 def test_errors_that_grow_with_the_inputs_are_expected_to_grow() -> None:
     known, later = numbers(1, 2000, 0.0), numbers(2, 2000, 1.0)
-    found = {one.metric: one for one in loss(known, later.drop("label"), ["x"]).expected}
+    found = {one.metric: one for one in loss(learn(known, ["x"]), later.drop("label")).expected}
     wrong = (later["prediction"] - later["label"]).abs()
     before = (known["prediction"] - known["label"]).abs().mean()
     assert found["mae"].low < wrong.mean() < found["mae"].high  # type: ignore[operator]
@@ -90,7 +90,7 @@ def test_errors_that_grow_with_the_inputs_are_expected_to_grow() -> None:
 
 def test_inputs_that_the_reference_does_not_have_are_told() -> None:
     known = numbers(1, 400, 0.0)
-    assert loss(known, numbers(2, 400, 9.0).drop("label"), ["x"]).outside > 0.99
+    assert loss(learn(known, ["x"]), numbers(2, 400, 9.0).drop("label")).outside > 0.99
 
 
 def test_a_record_counts_what_came_true_and_doubts_what_never_does() -> None:

@@ -144,3 +144,34 @@ def test_an_estimate_without_a_reference_or_a_probability_says_what_is_missing(
     asked = ("quality", "--estimate", "--predictions", str(answers))
     assert "--estimate needs --reference" in refused(capsys, *asked)
     assert "name its column with --score" in refused(capsys, *asked, "--reference", str(answers))
+
+
+def merged(path: Path, place: list[int], seed: int) -> Path:
+    """Captures with their ground truth, as Model Monitor merges them: two houses a request, with the errors of their place."""
+    chance = np.random.default_rng(seed)
+    lines = []
+    for number in range(0, len(place), 2):
+        pair = place[number : number + 2]
+        told = chance.normal(3, 1, 2)
+        true = told + chance.normal(size=2) * np.array([1.0 if where else 0.2 for where in pair])
+        sides = {
+            "endpointInput": {"mode": "INPUT", "encoding": "CSV", "data": "\n".join(f"{one},7" for one in pair)},
+            "endpointOutput": {"mode": "OUTPUT", "encoding": "CSV", "data": "\n".join(str(one) for one in told)},
+        }
+        truth = {"encoding": "CSV", "data": "\n".join(str(one) for one in true)}
+        event = {"eventId": f"e-{number}", "inferenceTime": "2026-11-20T10:00:00Z"}
+        lines.append(json.dumps({"captureData": sides, "groundTruthData": truth, "eventMetadata": event}))
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_errors_of_captured_answers_are_told_by_what_was_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = merged(tmp_path / "known.jsonl", [number // 2 % 2 for number in range(1200)], seed=1)
+    later = merged(tmp_path / "later.jsonl", [1] * 400, seed=2)
+    asked = ("quality", "--estimate", "--problem", "regression", "--reference", str(known), "--predictions", str(later))
+    told = given(capsys, *asked)
+    expected = {row["metric"]: row["value"] for row in told["expected"]}
+    assert expected["mae"] == pytest.approx((2 / np.pi) ** 0.5, rel=0.1)  # the mean size of a standard normal error
+    assert any("told by 2 features" in note for note in told["notes"])

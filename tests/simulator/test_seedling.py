@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from sagekeeper.analyzers import retired_hardware
 from sagekeeper.core.errors import BadInput
 from sagekeeper.core.settings import Account, Aws, Settings
-from sagekeeper.service import pipeline
+from sagekeeper.service import cli, pipeline
 from sagekeeper.service.facts import load_facts
 from sagekeeper.service.house import open_house
 from sagekeeper.simulator import boosted_trees, word_model
@@ -270,6 +270,75 @@ def test_sentiment_was_trained_on_p3_compiled_for_inf1_and_really_answers(place:
     right = np.mean([(item["label"] == "POSITIVE") == bool(row["label"]) for item, row in zip(said, rows, strict=True)])
     # Always POSITIVE would be right in 69 of a hundred tweets.
     assert right > 0.75 and right == pytest.approx(metrics(job)["eval:accuracy"], abs=0.06)
+
+
+def judged(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """What `sagekeeper quality` gives."""
+    capsys.readouterr()
+    assert cli.run(["quality", *arguments, "--json"]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.integration
+def test_when_only_houses_by_the_water_are_asked_for_quality_falls_and_the_estimate_tracks_it(
+    place: Seedling, houses: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prices there are harder to tell. The reference and the later houses are different ones; nobody trained on either."""
+    rows = houses[1]
+    body = rows.select(FEATURES).write_csv(include_header=False, null_value="")
+    told = [float(line) for line in place.asked(HOUSES, body).split()]
+    answered = rows.rename({LABEL: "label"}).with_columns(prediction=pl.Series(told))
+    water = answered.slice(2000).filter(pl.col("ocean_proximity").is_in(["NEAR BAY", "NEAR OCEAN"]))
+    assert water.height > 300
+    known, later, real = (tmp_path / f"{name}.csv" for name in ("known", "later", "real"))
+    answered.head(2000).write_csv(known)
+    water.drop("label").write_csv(later)
+    water.write_csv(real)
+
+    def error(path: Path) -> float:
+        return next(
+            row["value"] for row in judged(capsys, "--predictions", str(path))["rows"] if row["metric"] == "mae"
+        )
+
+    before, after = error(known), error(real)
+    assert after > 1.15 * before
+    found = judged(capsys, "--estimate", "--reference", str(known), "--predictions", str(later))
+    expected = {row["metric"]: row for row in found["expected"]}["mae"]
+    assert expected["low"] <= after <= expected["high"]
+    assert expected["low"] > before
+
+
+@pytest.mark.integration
+def test_from_tweets_to_film_reviews_sentiment_falls_the_estimate_warns_and_labels_say_how_far_it_fell(
+    place: Seedling, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answered(texts: list[str], labels: list[int], name: str) -> Path:
+        said = json.loads(place.asked(SENTIMENT, json.dumps({"inputs": texts}), "application/json"))
+        yes = [item["score"] if item["label"] == "POSITIVE" else 1 - item["score"] for item in said]
+        path = tmp_path / f"{name}.csv"
+        pl.DataFrame({"score": yes, "label": labels}).write_csv(path)
+        return path
+
+    tweets = [json.loads(line) for line in place.read(f"s3://{BUCKET}/sentiment/test/test.jsonl").splitlines()]
+    known = answered([row["text"] for row in tweets], [int(row["label"]) for row in tweets], "tweets")
+    archive = shared_data / "tabular" / "vader_sentiment" / "hutto_ICWSM_2014.tar.gz"
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt")
+        assert file is not None
+        films = [line.split("\t", 2) for line in file.read().decode("utf-8", "replace").splitlines()][::6]
+    later = answered([row[2].strip() for row in films], [int(float(row[1]) > 0) for row in films], "films")
+
+    def accuracy(path: Path) -> float:
+        rows = judged(capsys, "--predictions", str(path))["rows"]
+        return float(next(row["value"] for row in rows if row["metric"] == "accuracy"))
+
+    before, after = accuracy(known), accuracy(later)
+    assert before > 0.75 and after < 0.65
+    found = judged(capsys, "--estimate", "--reference", str(known), "--predictions", str(later))
+    expected = {row["metric"]: row for row in found["expected"]}["accuracy"]
+    # It sees the model hesitate, and not that words mean something else in reviews: labels do.
+    assert after < expected["value"] < before - 0.03
+    assert {row["metric"]: row["trusted"] for row in found["verdict"]}["accuracy"] is False
 
 
 @pytest.mark.integration

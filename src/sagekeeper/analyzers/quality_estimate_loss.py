@@ -34,24 +34,49 @@ class Loss(NamedTuple):
     outside_by: str
 
 
-def loss(known: pl.DataFrame, later: pl.DataFrame, features: list[str]) -> Loss:
-    """``known`` has label, prediction and the features as ``later``, without the labels. Raises ValueError with one sentence."""
+class Taught(NamedTuple):
+    """A loss, learned: a model a fold. ``scale`` makes the reference's own mean come out, ``spread`` is that of single errors."""
+
+    models: list[Any]
+    sizes: np.ndarray
+    scale: float
+    spread: float
+    noise: float
+
+
+class Learned(NamedTuple):
+    """What the reference has taught, to be asked of any later rows."""
+
+    known: pl.DataFrame
+    features: list[str]
+    mae: Taught
+    mse: Taught
+
+
+def learn(known: pl.DataFrame, features: list[str]) -> Learned:
+    """``known`` has label, prediction and ``features``. Raises ValueError with one sentence where it is too little."""
     known = known.filter(pl.all_horizontal(pl.col("label", "prediction").cast(pl.Float64, strict=False).is_finite()))
     if known.height < LEAST_ROWS:
         raise ValueError(f"the reference has {known.height} labelled rows, {LEAST_ROWS} are needed")
     if not features:
         raise ValueError("there is no feature to tell errors by")
-    matrix, now = encoded(known, later, [*features, "prediction"])
+    matrix, _ = encoded(known, known.head(1), [*features, "prediction"])
     label, told = (known[name].cast(pl.Float64).to_numpy() for name in ("label", "prediction"))
     wrong = np.abs(told - label)
-    mae, mse = _mean_loss(matrix, wrong, now), _mean_loss(matrix, wrong**2, now)
+    return Learned(known, features, _taught(matrix, wrong), _taught(matrix, wrong**2))
+
+
+def loss(learned: Learned, later: pl.DataFrame) -> Loss:
+    """Of ``later``, which has at least one row, the features and the predictions, and no labels."""
+    _, now = encoded(learned.known, later, [*learned.features, "prediction"])
+    mae, mse = _mean_loss(learned.mae, now), _mean_loss(learned.mse, now)
     ends = (float(np.sqrt(max(mse.low, 0.0))), float(np.sqrt(max(mse.high, 0.0))))
     found = [
         Expected("mae", mae.value, max(0.0, mae.low), mae.high),
         Expected("mse", mse.value, max(0.0, mse.low), mse.high),
         Expected("rmse", float(np.sqrt(mse.value)), *ends),
     ]
-    strange = _outside(known, later, features)
+    strange = _outside(learned.known, later, learned.features)
     by = max(strange, key=lambda name: strange[name], default="")
     return Loss(found, max(strange.values(), default=0.0), by)
 
@@ -86,27 +111,29 @@ class _Mean(NamedTuple):
     high: float
 
 
-def _mean_loss(matrix: np.ndarray, losses: np.ndarray, now: np.ndarray) -> _Mean:
-    """The mean of a loss over ``now``, learned on ``matrix``."""
+def _taught(matrix: np.ndarray, losses: np.ndarray) -> Taught:
+    """A model of the loss for each fold, learned on the others."""
     fold = np.random.default_rng(SEED).permutation(len(losses)) % FOLDS
-    means, squares = np.empty(FOLDS), np.empty(FOLDS)
-    out_of_fold = np.empty(len(losses))
-    sizes = np.array([(fold == number).sum() for number in range(FOLDS)])
+    out_of_fold, models = np.empty(len(losses)), []
     for number in range(FOLDS):
         inside = fold == number
-        model = _learned(matrix[~inside], losses[~inside])
-        out_of_fold[inside] = _told(model, matrix[inside])
-        told = _told(model, now)
-        means[number], squares[number] = told.mean(), (told**2).mean()
-    # On average the reference's own errors must come out.
-    scale = losses.mean() / out_of_fold.mean() if out_of_fold.mean() > 0 else 1.0
-    value = float(means.mean() * scale)
+        models.append(_learned(matrix[~inside], losses[~inside]))
+        out_of_fold[inside] = _told(models[-1], matrix[inside])
+    scale = float(losses.mean() / out_of_fold.mean()) if out_of_fold.mean() > 0 else 1.0
     left = losses - out_of_fold * scale
     # Errors scatter more where they are larger: their spread goes with what is expected.
-    spread = (left**2).mean() / (out_of_fold**2).mean() if out_of_fold.any() else 0.0
-    noise = spread * squares.mean() / len(now) + left.var() / len(losses)
-    taught = (FOLDS - 1) / FOLDS * ((means - np.average(means, weights=sizes)) ** 2).sum() * scale**2
-    half = Z * float(np.sqrt(noise + taught))
+    spread = float((left**2).mean() / (out_of_fold**2).mean()) if out_of_fold.any() else 0.0
+    return Taught(models, np.bincount(fold, minlength=FOLDS), scale, spread, float(left.var() / len(losses)))
+
+
+def _mean_loss(taught: Taught, now: np.ndarray) -> _Mean:
+    """The mean of a loss over ``now``."""
+    told = [_told(model, now) for model in taught.models]
+    means, squares = (np.array([(one**power).mean() for one in told]) for power in (1, 2))
+    value = float(means.mean() * taught.scale)
+    noise = taught.spread * squares.mean() / len(now) + taught.noise
+    apart = (means - np.average(means, weights=taught.sizes)) ** 2
+    half = Z * float(np.sqrt(noise + (FOLDS - 1) / FOLDS * apart.sum() * taught.scale**2))
     return _Mean(value, value - half, value + half)
 
 

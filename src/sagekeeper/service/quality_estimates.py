@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,9 @@ from sagekeeper.analyzers.quality import Problem, classes
 from sagekeeper.analyzers.quality import quality as quality_of
 from sagekeeper.analyzers.quality_decisions import decided
 from sagekeeper.analyzers.quality_estimate import Expected
+from sagekeeper.collector.capture_lines import read_lines
+from sagekeeper.collector.capture_payloads import records
+from sagekeeper.collector.labelled_records import KEY, LINES
 from sagekeeper.core.errors import BadInput
 
 NO_FEATURES = ("identity", "record", "inferred_at", "prediction", "score", "label")
@@ -44,10 +48,7 @@ def estimated(
     else:
         known, later = (_ready(frame, kind, positive, threshold) for frame in (known, later))
         estimate = _of_classes(known, later, kind, positive, notes)
-    try:
-        expected = estimate(later.drop("label", strict=False))
-    except ValueError as error:
-        raise BadInput(f"Nothing can be estimated: {error}.") from error
+    expected = estimate(later.drop("label", strict=False))
     labelled = later.drop_nulls("label") if "label" in later.columns else later.clear()
     record = quality_record.record(
         labelled if "label" in labelled.columns else labelled.with_columns(label=pl.lit(None)),
@@ -56,6 +57,17 @@ def estimated(
         lambda part: _realised(part, kind, positive),
     )
     return Estimated(expected, record, quality_record.verdict(record), notes)
+
+
+def with_features(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Of captures: what was asked, beside what was answered. Tables hold their features already."""
+    if path.suffix not in LINES or "identity" not in rows.columns:
+        return rows
+    asked = records(read_lines([(path.name, path.read_bytes())]), "input", [])
+    keys = asked.keys.select(identity=pl.coalesce("inference", "event"), record=pl.col("record").cast(pl.Int64))
+    plain = asked.values.select(pl.col(name) for name, kind in asked.values.schema.items() if not kind.is_nested())
+    features = pl.concat([keys, plain.drop([name for name in plain.columns if name in rows.columns])], how="horizontal")
+    return rows.join(features.unique(KEY, keep="last"), on=KEY, how="left", maintain_order="left")
 
 
 def _ready(frame: pl.DataFrame, kind: Problem, positive: str, threshold: float) -> pl.DataFrame:
@@ -74,6 +86,8 @@ def _of_classes(known: pl.DataFrame, later: pl.DataFrame, kind: Problem, positiv
         reference = quality_estimate.reference(labelled["score"].to_numpy(), true)
     except ValueError as error:
         raise BadInput(f"Nothing can be estimated: {error}.") from error
+    if later.is_empty():
+        raise BadInput("Nothing can be estimated: no answer has a probability.")
     outside = float(((later["score"] < reference.low) | (later["score"] > reference.high)).sum()) / max(later.height, 1)
     if outside > 0.01:
         notes.append(
@@ -95,16 +109,19 @@ def _of_numbers(known: pl.DataFrame, later: pl.DataFrame, notes: list[str]) -> E
     features = [name for name in known.columns if name not in NO_FEATURES and name in later.columns]
     known = known.drop_nulls(["label", "prediction"])
     try:
-        whole = quality_estimate_loss.loss(known, later, features)
+        learned = quality_estimate_loss.learn(known, features)
     except ValueError as error:
         raise BadInput(f"Nothing can be estimated: {error}.") from error
+    if later.is_empty():
+        raise BadInput("Nothing can be estimated: there are no answers.")
+    whole = quality_estimate_loss.loss(learned, later)
     if whole.outside > 0.05:
         notes.append(
             f"{whole.outside:.0%} of the later rows have a {whole.outside_by} that the reference hardly has: "
             "errors there may be larger than is expected."
         )
     notes.append(f"Errors were told by {len(features)} features, on {known.height:,} labelled rows.")
-    return lambda rows: quality_estimate_loss.loss(known, rows, features).expected
+    return lambda rows: quality_estimate_loss.loss(learned, rows).expected
 
 
 def _realised(part: pl.DataFrame, kind: Problem, positive: str) -> dict[str, float]:

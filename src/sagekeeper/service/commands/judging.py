@@ -17,7 +17,7 @@ from sagekeeper.analyzers.quality_decisions import decided
 from sagekeeper.collector.labelled_records import answers, labelled, table
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
-from sagekeeper.service.quality_estimates import estimated
+from sagekeeper.service.quality_estimates import estimated, with_features
 
 PROBLEMS = ("regression", "binary_classification", "multiclass_classification")
 LabelOption = Annotated[str, typer.Option(help="column of the labels")]
@@ -114,6 +114,8 @@ def _estimate(
     kind = problem or problem_of(known)
     if kind not in PROBLEMS:
         raise BadInput(f"--problem {kind}: it is one of {', '.join(PROBLEMS)}.")
+    if kind == "regression":
+        known, later = with_features(known, reference), with_features(later, predictions)
     found = estimated(known, later, kind, positive, threshold, stretches)  # type: ignore[arg-type]
     out.table(
         f"{kind.replace('_', ' ')}, {later.height:,} answers, estimated without labels",
