@@ -251,3 +251,35 @@ def test_a_feature_that_vanishes_is_missing_from_then_on(captures: Captures) -> 
     captures.read(2)
     review = captures.house.lake.scan(FEATURE_HOURS).filter(pl.col("feature") == "review").sort("window_start")
     assert review.select("records", "missing").collect().rows() == [(1, 0), (1, 1)]
+
+
+def test_hours_are_forgotten_when_their_days_are_enough(captures: Captures) -> None:
+    captures.put(0, "one", "5,drama,good")
+    captures.read(1)
+    captures.house.settings.collect.capture_keep_days = 8
+    captures.read(24 * 9)
+    assert captures.rows(FEATURE_HOURS, "feature") == []
+    assert len(captures.rows(FEATURE_PROFILES, "feature")) == 4
+    assert captures.requests() == 1
+
+
+def test_a_bucket_that_refuses_is_told_and_read_once_it_no_longer_does(captures: Captures) -> None:
+    captures.put(0, "one", "5,drama,good")
+    captures.read(1)
+    captures.put(1, "two", "4,drama,fine")
+    captures.house.settings.collect.capture_late_hours = 1
+    there = captures.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    kept = {item["Key"]: captures.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read() for item in there}
+    for key in kept:
+        captures.s3.delete_object(Bucket=BUCKET, Key=key)
+    captures.s3.delete_bucket(Bucket=BUCKET)
+    try:
+        outcome = captures.read(24 * 3)
+    finally:
+        captures.s3.create_bucket(Bucket=BUCKET)
+        for key, body in kept.items():
+            captures.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    assert outcome.status == "ok"
+    assert f"Captures of {ENDPOINT}" in outcome.message
+    captures.read(24 * 3)
+    assert captures.requests() == 2

@@ -58,7 +58,9 @@ def profiled(lines: pl.DataFrame, hours: pl.DataFrame, schema: Schema) -> Chunk:
     return Chunk(
         pl.concat([part.rows for part in made]),
         pl.concat([part.counts for part in made]),
-        rejected.unique(["file", "line", "record", "why"], keep="first", maintain_order=True),
+        rejected.unique(["file", "line", "record", "why"], keep="first", maintain_order=True).unique(
+            ["file", "line", "record", "side"], keep="first", maintain_order=True
+        ),
     )
 
 

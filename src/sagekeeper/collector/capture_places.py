@@ -17,6 +17,8 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from sagekeeper.collector.capture_door import Door
 from sagekeeper.collector.capture_hours import Schema
 from sagekeeper.collector.monitor_schedules import Schedule, baseline, schedules
@@ -24,6 +26,7 @@ from sagekeeper.collector.monitor_statistics import feature_names, profiles
 from sagekeeper.collector.objects import folders, read_json, split_uri
 from sagekeeper.collector.observed import observed
 from sagekeeper.collector.source import Task
+from sagekeeper.core.aws import explain
 from sagekeeper.core.feature_profile import FeatureType
 
 INFERRED: dict[str, FeatureType] = {"Fractional": "numeric", "Integral": "numeric", "String": "categorical"}
@@ -43,8 +46,8 @@ class Captured:
     sampling: float | None
 
 
-def captured(task: Task) -> Iterator[Captured]:
-    """All of them, of endpoints whose bucket may be read."""
+def captured(task: Task, refused: list[str]) -> Iterator[Captured]:
+    """All of them, of endpoints whose bucket may be read. Sentences about buckets that refuse are added to ``refused``."""
     known = {schedule.endpoint: schedule for schedule in schedules(task) if schedule.kind == "DataQuality"}
     for row in observed(task, "endpoint"):
         document = json.loads(row["config"])
@@ -58,7 +61,12 @@ def captured(task: Task) -> Iterator[Captured]:
             continue
         own = "/".join(part for part in (prefix, row["name"]) if part)
         schema = _schema(task, row["name"], document, known.get(row["name"]))
-        for folder in _folders(task.client("s3"), bucket, own):
+        try:
+            below = _folders(task.client("s3"), bucket, own)
+        except ClientError as error:
+            refused.append(f"Captures of {row['name']} in {bucket}/{own} were not read: {explain(error)}.")
+            continue
+        for folder in below:
             yield Captured(
                 endpoint=row["name"],
                 folder=folder,

@@ -34,12 +34,18 @@ class Shelves:
         self._task, self._source = task, source
         self._endpoint = {"account": task.account.id, "region": task.region, "endpoint": source.endpoint}
         self._folder = {**self._endpoint, "folder": source.folder}
+        oldest = task.as_of.date() - timedelta(days=task.settings.collect.capture_days + 1)
         there = (
             task.lake.scan(CAPTURE_HOURS)
-            .filter(_here(self._folder))
+            .filter(_here(self._folder) & (pl.col("day") >= oldest))
             .select("window_start", "contents", "files", "sampling_percent")
         )
         self._known = {row[0].astimezone(UTC): row[1:] for row in there.collect().iter_rows()}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it was read lately."""
+        return not self._known
 
     def has(self, hour: datetime, contents: str, files: int) -> bool:
         """Whether the hour was read with these contents, or with more files than there are now."""

@@ -22,6 +22,7 @@ from itertools import groupby
 from typing import Any
 
 import polars as pl
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sagekeeper.collector.capture_hours import Chunk, profiled, together
 from sagekeeper.collector.capture_lines import read_lines
@@ -30,8 +31,10 @@ from sagekeeper.collector.capture_shelves import Shelves
 from sagekeeper.collector.capture_tokens import TOKEN_COUNTS, token_use
 from sagekeeper.collector.objects import Stored, contents, listed
 from sagekeeper.collector.source import Source, Task, aws_errors
+from sagekeeper.core.aws import explain
 from sagekeeper.core.clock import day_start
-from sagekeeper.core.lake import days_between
+from sagekeeper.core.lake import Scope, days_between
+from sagekeeper.core.tables import FEATURE_HOURS
 
 LATE = timedelta(minutes=20)
 """An hour is read once it has been over for so long: capture files are uploaded with some delay."""
@@ -62,22 +65,45 @@ class Hour:
 def collect(task: Task) -> int:
     """Read the hours that are new or have changed. Returns the profiles that were written."""
     end = (task.as_of - LATE).replace(minute=0, second=0, microsecond=0)
-    upto = task.read_upto()
-    back = timedelta(days=task.settings.collect.capture_days)
-    late = timedelta(hours=task.settings.collect.capture_late_hours)
-    first = (task.as_of - back if upto is None else upto - late).date()
+    refused: list[str] = []
     with aws_errors(f"Data capture in {task.account.id} {task.region}"):
-        places = list(captured(task))
-        read = sum(_place(task, source, first, end, number / len(places)) for number, source in enumerate(places))
-    task.has_read_upto(end)
+        places = list(captured(task, refused))
+    read = 0
+    for number, source in enumerate(places):
+        try:
+            read += _place(task, source, end, number / len(places))
+        except (ClientError, BotoCoreError) as error:
+            where = f"{source.bucket}/{source.prefix}"
+            refused.append(f"Captures of {source.endpoint} in {where} were not read: {explain(error)}.")
+    _forget(task)
+    for sentence in refused:
+        task.note(sentence)
+    if not refused:
+        task.has_read_upto(end)  # else all is looked through again next time: what was read is known by its files
     return read
 
 
-def _place(task: Task, source: Captured, first: date, end: datetime, share: float) -> int:
-    first = max(first, source.since)
+def _first(task: Task, source: Captured, shelves: Shelves) -> date:
+    """From when on files are looked for: all that is wanted of a place that was never read, else what may have come late."""
+    upto = task.read_upto()
+    back = task.as_of - timedelta(days=task.settings.collect.capture_days)
+    if upto is not None and not shelves.is_empty:
+        back = max(back, upto - timedelta(hours=task.settings.collect.capture_late_hours))
+    return max(back.date(), source.since)
+
+
+def _forget(task: Task) -> None:
+    """Hours whose days are enough by now."""
+    here = {"account": task.account.id, "region": task.region}
+    last = task.as_of.date() - timedelta(days=task.settings.collect.capture_keep_days)
+    task.replace(FEATURE_HOURS, FEATURE_HOURS.empty(), Scope(here, "day", date.min, last))
+
+
+def _place(task: Task, source: Captured, end: datetime, share: float) -> int:
+    shelves = Shelves(task, source)
+    first = _first(task, source, shelves)
     if first > end.date():
         return 0
-    shelves = Shelves(task, source)
     hours = [
         hour for hour in _hours(task, source, first, end) if not shelves.has(hour.start, hour.contents, len(hour.files))
     ]

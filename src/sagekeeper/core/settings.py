@@ -60,6 +60,9 @@ class Collect(BaseModel):
     capture_late_hours: int = Field(
         24, ge=1, le=720, description="capture files that appear so long after their hour are still read"
     )
+    capture_keep_days: int = Field(
+        90, ge=8, le=3650, description="days for which profiles are kept by hour; by day they are kept for good"
+    )
     capture_features: dict[str, list[str]] = Field(
         {},
         description="features of an endpoint in their order, where no baseline tells them (patterns: house-* = [...])",
