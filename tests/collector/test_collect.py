@@ -19,6 +19,7 @@ from sagekeeper.collector import SOURCES
 from sagekeeper.collector.run import SourceOutcome
 from sagekeeper.core.ledger.models import ApiUseRow, SourceRunRow
 from sagekeeper.core.tables import (
+    ACTIVITY,
     COSTS,
     FEATURE_PROFILES,
     INVENTORY,
@@ -49,10 +50,20 @@ class First:
 
 @pytest.fixture(scope="module")
 def first(collector: Collector) -> First:
-    """Everything collected once, after somebody has put a file of rubbish among yesterday's captures."""
+    """Everything collected once, after somebody has put a file of rubbish among yesterday's captures and made a notebook."""
+    open_notebook(collector)
     as_of = collector.clock()
     put_rubbish(collector, (as_of - timedelta(days=1)).date())
     return First(collector, as_of, collector.collect(as_of))
+
+
+def open_notebook(collector: Collector) -> None:
+    """A call that CloudTrail tells of."""
+    collector.sessions.client("sagemaker", PAYER, "us-east-1").create_notebook_instance(
+        NotebookInstanceName="somebodys",
+        InstanceType="ml.t3.medium",
+        RoleArn=f"arn:aws:iam::{PAYER}:role/SageMakerExecution",
+    )
 
 
 def put_rubbish(collector: Collector, day: date) -> None:
@@ -192,6 +203,17 @@ COMPUTED = (
     *("model_quality", "bias", "attributions", "monitor_metrics"),
 )
 """Tables that no source writes, or that no source has rows for: no multi-model endpoint, only data quality is monitored."""
+
+
+def test_who_made_what_is_read_from_cloudtrails_history(first: First) -> None:
+    (row,) = first.house.lake.scan(ACTIVITY).collect().to_dicts()
+    assert (row["operation"], row["resource_kind"], row["resource_name"]) == (
+        "CreateNotebookInstance",
+        "notebook_instance",
+        "somebodys",
+    )
+    assert row["by"].startswith("role Sagekeeper")
+    assert abs(row["at"] - first.as_of) < timedelta(minutes=10)
 
 
 def test_a_second_run_for_the_same_moment_changes_no_table(first: First) -> None:

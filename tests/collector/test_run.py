@@ -56,7 +56,14 @@ def test_without_any_account_there_is_a_sentence_and_no_run(tmp_path: Path, lake
 def test_every_source_says_what_it_reads_and_what_it_may_do() -> None:
     names = [source.name for source in SOURCES]
     assert len(set(names)) == len(names)
-    reads = ("Get", "List", "Describe", "Search", "View")  # budgets:ViewBudget is the action of DescribeBudgets
+    reads = (
+        "Get",
+        "List",
+        "Describe",
+        "Search",
+        "View",
+        "Lookup",
+    )  # budgets:ViewBudget is the action of DescribeBudgets
     for source in SOURCES:
         assert source.description
         assert all(action.split(":")[1].startswith(reads) for action in source.permissions)
