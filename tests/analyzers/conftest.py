@@ -21,6 +21,7 @@ from sagekeeper.core.tables import (
     JOBS,
     METRICS,
     MODEL_QUALITY,
+    MONITOR_METRICS,
     MONITOR_RUNS,
     MONITOR_VIOLATIONS,
     Table,
@@ -190,6 +191,7 @@ TABLES = {
     "violations": MONITOR_VIOLATIONS,
     "monitor_runs": MONITOR_RUNS,
     "model_quality": MODEL_QUALITY,
+    "monitor_metrics": MONITOR_METRICS,
 }
 
 

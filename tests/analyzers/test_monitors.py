@@ -92,6 +92,24 @@ def test_a_violated_metric_is_drawn_over_its_runs(rows: SimpleNamespace) -> None
     assert series == {"Violations a run": [1], "rmse a run": [0.4, 0.9]}
 
 
+def test_the_published_distance_of_a_drifted_feature_is_drawn(rows: SimpleNamespace) -> None:
+    own = violation(rows, 3)
+    place = {key: own[key] for key in ("account", "region", "endpoint", "schedule")} | {"dimensions": "{}"}
+    metrics = [
+        place
+        | {
+            "metric": f"feature_baseline_drift_{name}",
+            "start": own["execution_time"] - timedelta(hours=ago),
+            "maximum": far,
+        }
+        for name, ago, far in (("income", 1, 0.1), ("income", 0, 0.3), ("age", 0, 0.9))
+    ]
+    (finding,) = monitor.find(rows.facts(violations=[own], monitor_metrics=metrics), monitor.Settings())
+    drawn = {item.name: [value for _, value in item.points] for item in finding.evidence.series}
+    assert drawn["Distance of income from its baseline"] == [0.1, 0.3]
+    assert len(drawn) == 2
+
+
 def test_runs_that_fail_in_a_row_are_one_finding_with_their_reason_and_cost(rows: SimpleNamespace) -> None:
     start = rows.as_of - timedelta(hours=4)
     jobs = [rows.job(name, "ml.m5.large", start, 60, kind="processing_job", volume_gb=None) for name in ("a", "b")]

@@ -72,6 +72,14 @@ def test_runs_come_newest_first_with_what_went_wrong_and_the_newest_attributions
     assert results(lake, "1", "us-east-1", "other", NOW).runs.is_empty()
 
 
+def test_a_monitor_of_batches_is_found_by_the_name_of_its_schedule(tmp_path: Path) -> None:
+    rows = [
+        run(1, scheduled_at=NOW, endpoint=endpoint, schedule="nightly", status="Completed", unread="[]")
+        for endpoint in ("", "fraud")
+    ]
+    assert results(lake_of(tmp_path, (MONITOR_RUNS, rows)), "1", "us-east-1", "nightly", NOW).runs.height == 1
+
+
 def test_money_is_of_the_thirty_days_up_to_the_newest_day_of_the_bill(tmp_path: Path) -> None:
     usage = {
         "dataset": "cost-explorer",

@@ -20,6 +20,8 @@ from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.types import Evidence, Figure, Finding, ResourceRef, Series, fingerprint
 
 KEY = ["account", "region", "endpoint", "schedule"]
+DISTANCE = "feature_baseline_drift_"
+"""Of Model Monitor's metrics: how far a feature is from its baseline."""
 SHOWN_DAYS = 60
 WITH, WITHOUT = "CompletedWithViolations", "Completed"
 WHO = {
@@ -132,6 +134,7 @@ def _finding(facts: Facts, row: dict[str, Any], known: pl.DataFrame) -> Finding:
             series=[
                 Series(name="Violations a run", unit="count", points=list(points.tail(SHOWN_DAYS).rows())),
                 *_metrics(facts, here, features),
+                *_distances(facts, here, features),
             ],
         ),
         unknowns=_unread(run),
@@ -180,6 +183,20 @@ def _metrics(facts: Facts, here: list[pl.Expr], violated: list[str]) -> list[Ser
             name=f"{metric} a run",
             unit="",
             points=list(rows.sort("execution_time").tail(SHOWN_DAYS).select("execution_time", "value").rows()),
+        )
+        for (metric,), rows in own.group_by("metric", maintain_order=True)
+    ]
+
+
+def _distances(facts: Facts, here: list[pl.Expr], violated: list[str]) -> list[Series]:
+    """How far the violated features have been from their baseline, as Model Monitor published it."""
+    names = {f"{DISTANCE}{name}": name for name in violated}
+    own = facts.monitor_metrics.filter(*here, pl.col("metric").is_in(list(names)) & (pl.col("start") <= facts.as_of))
+    return [
+        Series(
+            name=f"Distance of {names[str(metric)]} from its baseline",
+            unit="",
+            points=list(rows.sort("start").tail(SHOWN_DAYS).select("start", "maximum").rows()),
         )
         for (metric,), rows in own.group_by("metric", maintain_order=True)
     ]

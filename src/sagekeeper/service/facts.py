@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sagekeeper.analyzers.events import KINDS as EVENT_KINDS
 from sagekeeper.analyzers.events import events_of
 from sagekeeper.analyzers.facts import BILL, KNOWN_RISES, Facts
+from sagekeeper.analyzers.monitor import DISTANCE
 from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.collector.history import inventory_states, latest_inventory, price_book
 from sagekeeper.core.clock import month_start
@@ -32,6 +33,7 @@ from sagekeeper.core.tables import (
     JOBS,
     METRICS,
     MODEL_QUALITY,
+    MONITOR_METRICS,
     MONITOR_RUNS,
     MONITOR_VIOLATIONS,
     RUN_RATES,
@@ -72,6 +74,9 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         monitor_runs=lake.scan(MONITOR_RUNS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         model_quality=lake.scan(MODEL_QUALITY).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         run_rates=lake.scan(RUN_RATES).filter(pl.col("day").is_between(since(RUN_RATE_DAYS), today)).collect(),
+        monitor_metrics=lake.scan(MONITOR_METRICS)
+        .filter(pl.col("day").is_between(since(PROFILE_DAYS), today) & pl.col("metric").str.starts_with(DISTANCE))
+        .collect(),
         prices=price_book(lake, today),
         owner_tags=OwnerRules.of(settings).keys("owner"),
         opt_out_tag=settings.lifecycle.opt_out_tag,

@@ -163,13 +163,14 @@ def feature_now(profiles: pl.DataFrame, feature: str) -> FeatureNow:
 
 
 def violations(lake: Lake, key: ModelKey, as_of: datetime, most: int = 100) -> pl.DataFrame:
-    """What Model Monitor itself reported of this endpoint, newest first."""
+    """What Model Monitor itself reported of this endpoint, or this schedule of batches, newest first."""
+    batches = (pl.col("endpoint") == "") & (pl.col("schedule") == key.endpoint)
     return (
         lake.scan(MONITOR_VIOLATIONS)
         .filter(
             (pl.col("account") == key.account)
             & (pl.col("region") == key.region)
-            & (pl.col("endpoint") == key.endpoint)
+            & ((pl.col("endpoint") == key.endpoint) | batches)
             & (pl.col("execution_time") <= as_of)
         )
         .sort("execution_time", descending=True)

@@ -1,4 +1,4 @@
-"""What the monitors of one endpoint have said: their runs, quality beside its line, bias and attributions, newest first.
+"""What the monitors of one endpoint, or of batches, have said: their runs, quality beside its line, bias and attributions.
 
 In: the lake. Out: small frames for people; what is absent is an empty frame. Whether it is a finding is the analyzers' word.
 """
@@ -30,8 +30,9 @@ class Results:
     order: float | None
 
 
-def results(lake: Lake, account: str, region: str, endpoint: str, as_of: datetime) -> Results:
-    """Of one endpoint, up to 45 days back."""
+def results(lake: Lake, account: str, region: str, name: str, as_of: datetime) -> Results:
+    """Of one endpoint, or of one schedule that watches batch transform, up to 45 days back."""
+    batches = (pl.col("endpoint") == "") & (pl.col("schedule") == name)
 
     def own(table: Table) -> pl.DataFrame:
         return (
@@ -39,7 +40,7 @@ def results(lake: Lake, account: str, region: str, endpoint: str, as_of: datetim
             .filter(
                 (pl.col("account") == account)
                 & (pl.col("region") == region)
-                & (pl.col("endpoint") == endpoint)
+                & ((pl.col("endpoint") == name) | batches)
                 & pl.col("day").is_between((as_of - RECENT).date(), as_of.date())
             )
             .collect()
