@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sagekeeper.analyzers.forecast_combination import combined, weights
+from sagekeeper.analyzers.forecast_combination import before_any_error, combined, weights
 from sagekeeper.analyzers.forecast_intervals import distances
 from sagekeeper.analyzers.forecast_kinds import kinds
 from sagekeeper.analyzers.forecast_open_days import open_days
@@ -45,9 +45,9 @@ def test_the_forecast_never_leaves_what_the_rules_say(said: np.ndarray, seed: in
 
 def test_a_row_weighs_by_outcomes_that_were_known_on_it_only() -> None:
     said = np.repeat(np.array([10.0, 20.0])[:, None, None], 4, axis=1)
-    shares = weights(said, np.array([[10.0], [10.0], [10.0], [10.0]]), 2, ONE)[:, :, 0]
+    shares = weights(said, np.array([[10.0], [10.0], [10.0], [10.0]]), 2, ONE, np.ones((2, 1)))[:, :, 0]
     assert shares[:, :2] == pytest.approx(0.5)  # nothing has come yet
-    assert shares[0, 2] > 0.99  # the first row's has
+    assert shares[0, 2] > 0.55 and shares[0, 3] > shares[0, 2]
 
 
 def test_what_is_good_for_its_like_is_trusted_in_a_series_that_has_not_shown_it_yet() -> None:
@@ -55,8 +55,16 @@ def test_what_is_good_for_its_like_is_trusted_in_a_series_that_has_not_shown_it_
     said = np.repeat(np.array([10.0, 20.0])[:, None, None], 12, axis=1) * np.ones((2, 12, 21))
     came = np.full((12, 21), 20.0)
     came[:, 20] = 15.0
-    shares = weights(said, came, 1, np.zeros(21, dtype=np.int64))
+    shares = weights(said, came, 1, np.zeros(21, dtype=np.int64), np.ones((2, 21)))
     assert shares[1, -1, 20] > 0.9
+
+
+def test_before_anything_is_known_quick_rules_weigh_most_in_steady_series_and_slow_ones_in_bursts() -> None:
+    steady, bursts = np.array([20]), np.array([9])  # every day and calm; now and then and wild
+    said, nothing = np.arange(10.0)[:, None, None], np.full((1, 1), np.nan)
+    for kind, best in ((steady, 5), (bursts, 9)):
+        shares = weights(said, nothing, 1, kind, before_any_error(kind))
+        assert shares[:, 0, 0].argmax() == best
 
 
 def test_series_of_a_kind_share_their_errors_and_those_of_another_kind_do_not() -> None:
@@ -87,6 +95,12 @@ def test_kinds_part_what_runs_always_from_what_comes_in_bursts_and_what_is_calm_
     found = kinds(np.hstack([calm, noisy, bursts, np.zeros((84, 2))]))
     assert found.reshape(4, 2)[:, 0].tolist() == found.reshape(4, 2)[:, 1].tolist()
     assert len(set(found.tolist())) == 4
+
+
+def test_a_series_that_has_just_begun_is_not_of_the_kind_that_rests() -> None:
+    old = np.full((84, 2), 100.0)
+    old[:60, 1] = 0.0
+    assert kinds(old)[0] == kinds(old)[1]
 
 
 def test_a_kind_does_not_depend_on_the_unit_of_money() -> None:

@@ -64,7 +64,7 @@ def test_ninety_days_are_summed_from_the_day_after_the_origin() -> None:
 
 def test_what_was_stopped_is_not_expected_again() -> None:
     found = month_end(spend(a=[100.0] * 82 + [0.0] * 30)).row(0, named=True)
-    assert found["median"] == pytest.approx(0, abs=60)
+    assert found["median"] == pytest.approx(0, abs=80)  # 3,100 a month before
 
 
 @settings(max_examples=15, deadline=None)

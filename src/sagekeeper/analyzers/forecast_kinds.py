@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sagekeeper.analyzers.forecast_series import Matrix
+from sagekeeper.analyzers.forecast_series import Matrix, born
 
 LOOK_DAYS = 84
 BUSY = (0.08, 0.25, 0.5, 0.9)
@@ -21,7 +21,9 @@ UNEASE = (0.01, 0.04, 0.12, 0.3)
 def kinds(costs: Matrix) -> npt.NDArray[np.int64]:
     """``[series]``."""
     recent = costs[-LOOK_DAYS:]
-    busy = (recent != 0).mean(axis=0)
+    # Days before its first are no days of rest.
+    age = np.clip(len(costs) - born(costs), 1, len(recent))
+    busy = (recent != 0).sum(axis=0) / age
     if len(recent) <= 7:
         return np.asarray(np.digitize(busy, BUSY), dtype=np.int64)
     now, before = np.abs(recent[7:]), np.abs(recent[:-7])

@@ -18,7 +18,7 @@ import polars as pl
 
 from sagekeeper.analyzers.forecast_breach import breach
 from sagekeeper.analyzers.forecast_calendar import weekdays
-from sagekeeper.analyzers.forecast_combination import combined, weights
+from sagekeeper.analyzers.forecast_combination import before_any_error, combined, weights
 from sagekeeper.analyzers.forecast_fees import fees_ahead, without_fees
 from sagekeeper.analyzers.forecast_given import NOTHING, Given, applied, to_learn_from
 from sagekeeper.analyzers.forecast_intervals import distances
@@ -37,6 +37,10 @@ STRIDE = 5
 SPREAD, USUAL, LEAST_SCALE = 2.0, 0.5, 0.03
 """The scale an error is to be expected at: so much of how far the rules lie apart, of the usual error so far, and of what is
 forecast: a series that never moved so far may."""
+HALF = 2.0
+"""Rows less than a horizon apart share days, and are half an error each: measured by how often ranges of one series held."""
+GREEN_DAYS = 84
+"""Days from which on errors are taken for ranges."""
 LEAST_AGE = 14
 """Days a series is old before its errors are learned from."""
 
@@ -113,12 +117,16 @@ def _ahead(whole: Matrix, reach: int, start: date, settings: ForecastSettings) -
     outcomes[rows[:, None] < born(whole) + LEAST_AGE] = np.nan
     lag = -(-reach // STRIDE)
     kind = kinds(whole)
-    shares = weights(forecasts, outcomes, lag, kind)
+    shares = weights(forecasts, outcomes, lag, kind, before_any_error(kind))
     found = combined(forecasts, shares)
     errors = outcomes - found
     spread = (np.abs(forecasts - found) * shares).sum(axis=0)
     scales = SPREAD * spread + USUAL * _usual(errors, lag) + LEAST_SCALE * np.abs(found)
-    quantiles = distances(errors[:-1], scales[:-1], scales[-1], LEVELS, kind, settings.pooled_weight, reach / STRIDE)
+    # In the first weeks the rules knew little, and erred more than they do today.
+    errors[rows < min(GREEN_DAYS, last // 3)] = np.nan
+    quantiles = distances(
+        errors[:-1], scales[:-1], scales[-1], LEVELS, kind, settings.pooled_weight, reach / STRIDE / HALF
+    )
     usual = np.einsum("ks,kws->ws", shares[:, -1], week)
     path = np.take_along_axis(usual, counted_as, axis=0)
     # The days share out the median of the rules' sums.
