@@ -14,6 +14,7 @@ from sagekeeper.core.tables import (
     ATTRIBUTIONS,
     BIAS,
     BILL_VERSIONS,
+    CAPTURE_HOURS,
     COSTS,
     DAILY_COSTS,
     ESTIMATES,
@@ -35,6 +36,7 @@ from sagekeeper.reports.views import (
     activity,
     bills,
     budgets,
+    captured,
     estimates,
     findings,
     freshness,
@@ -267,6 +269,16 @@ def feature_profiles(key: models.ModelKey) -> pl.DataFrame:
 @remembered(FEATURE_PROFILES, spinner="Reading profiles …")
 def _feature_profiles(key: models.ModelKey, end_of_day: datetime) -> pl.DataFrame:
     return models.feature_profiles(opened().lake, key, end_of_day)
+
+
+def captured_week(key: models.ModelKey) -> captured.CapturedWeek | None:
+    """`captured.captured_week` as of today."""
+    return _captured_week(key, moment().end_of_day)
+
+
+@remembered(CAPTURE_HOURS)
+def _captured_week(key: models.ModelKey, end_of_day: datetime) -> captured.CapturedWeek | None:
+    return captured.captured_week(opened().lake, key, end_of_day)
 
 
 def shifts(key: models.ModelKey) -> pl.DataFrame:

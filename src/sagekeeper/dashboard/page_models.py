@@ -72,7 +72,8 @@ def _detail(line: ModelLine) -> None:
         st.subheader(say.in_markdown(line.key.endpoint), anchor=False)
         st.caption(
             say.in_markdown(
-                f"Account {line.key.account}, {line.key.region}. {line.records:,} records captured in the last 7 days. "
+                f"Account {line.key.account}, {line.key.region}. {line.records:,} records captured in the last 7 days"
+                f"{_captured(line)}. "
                 f"Baseline for {line.with_baseline} of {max(line.features, line.with_baseline)} features."
             )
         )
@@ -97,6 +98,23 @@ def _detail(line: ModelLine) -> None:
             elements.evidence(item.evidence, f"evidence-{item.fingerprint}")
     _violations(line)
     models_money.show(line.key)
+
+
+def _captured(line: ModelLine) -> str:
+    """In how many requests, out of how many, and what was lost."""
+    week = look.captured_week(line.key)
+    if week is None:
+        return ""
+    said = f", in {say.count(week.requests, 'request')}"
+    if week.estimated is None or week.lowest is None or week.highest is None:
+        said += " of an unknown number: the share that is captured is not known"
+    elif week.lowest == 100:
+        said += ", which are all"
+    else:
+        share = f"{week.lowest:g}" if week.lowest == week.highest else f"{week.lowest:g} to {week.highest:g}"
+        said += f" of about {week.estimated:,.0f} (derived: {share} % are captured)"
+    lost = week.poison_lines + week.left_out
+    return said + (f"; {say.count(lost, 'line or record', 'lines or records')} could not be read" if lost else "")
 
 
 def _shifts(rows: pl.DataFrame) -> None:
