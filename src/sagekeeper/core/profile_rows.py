@@ -12,7 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from sagekeeper.core.feature_profile import Profile, columns, merge, of_row
-from sagekeeper.core.lake import Lake
+from sagekeeper.core.lake import Lake, days_between
 from sagekeeper.core.tables import FEATURE_HOURS, FEATURE_PROFILES
 
 MODEL = ("account", "region", "endpoint", "variant")
@@ -21,6 +21,8 @@ MEASURED = {name: FEATURE_PROFILES.columns[name] for name in columns(Profile("nu
 """The columns of a profile itself."""
 
 
+ROWS_AT_ONCE = 50_000
+"""A few hundred MB of sketches."""
 _AROUND = ("window_start", "window_end", "sampling_percent")
 
 
@@ -57,10 +59,16 @@ def profiles(
     lake: Lake, start: datetime, end: datetime, by: Sequence[str] = FEATURE, where: pl.Expr | None = None
 ) -> pl.DataFrame:
     """`merged` hours that begin within [start, end). ``where``: which of them, such as one endpoint, or
-    ``(pl.col("window_start").dt.weekday() == 1) & (pl.col("window_start").dt.hour() == 9)`` for Mondays at nine."""
-    hours = lake.scan(FEATURE_HOURS).filter(
-        pl.col("day").is_between(start.date(), end.date())
-        & (pl.col("window_start") >= start)
-        & (pl.col("window_start") < end)
-    )
-    return merged((hours if where is None else hours.filter(where)).collect(), by)
+    ``(pl.col("window_start").dt.weekday() == 1) & (pl.col("window_start").dt.hour() == 9)`` for Mondays at nine.
+
+    Days are read one by one and added up in between: memory is bounded by a day and `ROWS_AT_ONCE`, however long the window.
+    """
+    within = (pl.col("window_start") >= start) & (pl.col("window_start") < end)
+    hours = lake.scan(FEATURE_HOURS).filter(within if where is None else within & where)
+    whole = FEATURE_HOURS.empty().select(*dict.fromkeys([*by, *_AROUND, *MEASURED]))
+    waiting: list[pl.DataFrame] = []
+    for day in days_between(start.date(), end.date()):
+        waiting.append(hours.filter(pl.col("day") == day).select(whole.columns).collect())
+        if sum(rows.height for rows in waiting) >= ROWS_AT_ONCE:
+            whole, waiting = merged(pl.concat([whole, *waiting]), by).select(whole.columns), []
+    return merged(pl.concat([whole, *waiting]), by)
