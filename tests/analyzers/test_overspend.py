@@ -228,6 +228,16 @@ def test_what_scales_is_dearer_for_the_requests_it_answers(rows: SimpleNamespace
     )
 
 
+def test_a_change_before_the_first_look_is_told_as_far_as_it_is_known(rows: SimpleNamespace) -> None:
+    costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
+    (finding,) = told_with(rows, [event("changed", "grown", STEP, after="8 x ml.g5.2xlarge", role="Serving")], *costs)
+    assert finding.stake is not None
+    assert finding.stake.because == (
+        "Endpoint grown was changed to 8 x ml.g5.2xlarge (what it was before was not seen) on Tuesday 10 November 14:10 UTC. "
+        "It runs as role Serving."
+    )
+
+
 def test_what_was_done_a_week_before_explains_nothing(rows: SimpleNamespace) -> None:
     costs = days(rows, "grown", lambda day: 292.0 if day > STEP.date() else 73.0)
     (finding,) = told_with(rows, [event("resized", "grown", STEP - timedelta(days=7))], *costs)

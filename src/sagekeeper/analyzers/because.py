@@ -115,7 +115,7 @@ def _done(event: dict[str, Any]) -> str:
     if event["kind"] == "started":
         return f"was switched on with {after}" if after else "was switched on"
     if event["kind"] == "changed" and before is None:
-        return f"was changed, to {after or 'what is not known'} from what nobody saw,"
+        return f"was changed to {after or 'what is not known'} (what it was before was not seen)"
     if event["kind"] == "changed":
         return f"was given the configuration {after}" if after != before else "was given another model"
     was, now = (_ONE_MACHINE.match(text or "") for text in (before, after))
