@@ -46,7 +46,7 @@ class SequenceRules(BaseModel):
     least_effect: float = Field(0.02, ge=0, le=1, description="smallest total variation that matters; lower end counts")
     fewest_records: int = Field(100, ge=30, description="records of a window, below which it is not judged")
     fewest_expected: float = Field(10.0, ge=1, description="records that a cell must expect to be judged by itself")
-    fewest_blocks: int = Field(10, ge=3, description="blocks of the reference needed to know how much they vary")
+    fewest_blocks: int = Field(20, ge=3, description="blocks of the reference needed to know how much they vary")
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _ordered(cells: Cells) -> Callable[[Array], Array]:
 
     def p(reference: Array) -> Array:
         # The pooled mean of every polynomial is 0, so the reference alone says how far both are apart.
-        z = (reference / n) @ smooth / spread
+        z = np.einsum("ij,jk->ik", reference / n, smooth) / spread
         parts = {"smooth": special.chdtrc(smooth.shape[1], (z**2).sum(axis=1))}
         parts |= {name: 2 * special.ndtr(-np.abs(one)) for name, one in zip(("place", "spread"), z.T, strict=False)}
         apart = np.abs(np.cumsum(reference, axis=1) / n - np.cumsum(pooled - reference, axis=1) / m).max(axis=1)
