@@ -215,3 +215,21 @@ def test_a_model_quality_job_breaks_the_line_of_its_baseline(tmp_path: Path, ask
     assert metrics["accuracy"].std == pytest.approx((0.7 * 0.3 / 300) ** 0.5, rel=0.02)
     assert "accuracy" in {item.metric for item in violations(result(tmp_path, "constraint_violations.json"))}
     assert given["violations"] == len(violations(result(tmp_path, "constraint_violations.json")))
+
+
+def test_real_captures_against_a_real_training_set_break_what_model_monitor_said_in_its_words(
+    tmp_path: Path, ask: Callable[..., Asked], shared_data: Path
+) -> None:
+    """The model answers with a probability where the training set has classes: Model Monitor's own words, letter by letter."""
+    real = shared_data / "monitor" / "model_monitor"
+    made = tmp_path / "made"
+    assert run(["baseline", "--in", str(real / "training-dataset-with-header.csv"), "--out", str(made), "--json"]) == 0
+    data = tmp_path / "opt/ml/processing/endpointdata"
+    data.mkdir(parents=True)
+    (data / "captured.jsonl").write_bytes((real / "capture_2022-04-18.jsonl").read_bytes())
+    told = {f"baseline_{name}": str(made / f"{name}.json") for name in ("constraints", "statistics")}
+    # A path that is told is a path in the container: below the root that was given.
+    code, given, _ = ask(tmp_path, **{name: path.removeprefix(str(tmp_path)) for name, path in told.items()})
+    published = pl.read_csv(real / "constraint_violations.csv").filter(pl.col("feature_name") == "Churn").to_dicts()
+    assert (code, given["violations"]) == (0, 1)
+    assert result(tmp_path, "constraint_violations.json")["violations"] == published
