@@ -151,15 +151,43 @@ def test_what_the_newest_look_did_not_find_is_gone_but_stays_known_for_old_bills
     ]
 
 
-def test_of_a_long_history_only_the_looks_are_read_that_saw_something_new(lake: Lake) -> None:
+@pytest.mark.parametrize("at_once", [0, 100])
+def test_of_a_long_history_only_the_looks_are_read_that_saw_something_new(lake: Lake, at_once: int) -> None:
     made = datetime(2026, 1, 1, tzinfo=UTC)
     for on, tags in ((1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "a"), (6, "a")):
         day = date(2026, 11, on)
         seen(lake, day, ("fraud", made))
         rows = lake.scan(INVENTORY).filter(pl.col("observed_on") == day).collect().with_columns(tags=pl.lit(tags))
         lake.replace(INVENTORY, rows, Scope(equals={"observed_on": day}))
-    found = inventory_states(lake, date(2026, 11, 20)).select("observed_on", "tags").rows()
+    found = inventory_states(lake, date(2026, 11, 20), at_once=at_once).select("observed_on", "tags").rows()
     assert [(day.day, tags) for day, tags in found] == [(1, "a"), (3, "b"), (5, "a"), (6, "a")]
+
+
+def test_each_day_is_its_owners_of_that_day_and_an_inventory_that_comes_late_moves_only_its_days(
+    lake: Lake, sqlite_ledger: Ledger, tmp_path: Path
+) -> None:
+    made, days = datetime(2026, 1, 1, tzinfo=UTC), [date(2026, 11, day) for day in (15, 16, 17, 18)]
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud"
+
+    def look(on: date, owner: str) -> None:
+        seen(lake, on, ("fraud", made))
+        rows = lake.scan(INVENTORY).filter(pl.col("observed_on") == on).collect()
+        tagged = rows.with_columns(arn=pl.lit(arn), tags=pl.lit(f'{{"owner": "{owner}"}}'))
+        lake.replace(INVENTORY, tagged, Scope(equals={"observed_on": on}))
+
+    def owners() -> list[str]:
+        return lake.scan(DAILY_COSTS).sort("day").collect()["owner"].to_list()
+
+    for day in days:
+        line = bill(day, 10.0, NOW).with_columns(ResourceId=pl.lit(arn), ServiceName=pl.lit("Amazon SageMaker"))
+        lake.replace(COSTS, line, Scope(equals={"x_Dataset": "cost-explorer", "x_ChargeDate": day}))
+    look(days[0], "ana")
+    look(days[3], "ben")
+    assert refresh_daily_costs(lake, sqlite_ledger, Settings(data_dir=tmp_path), NOW) == 4
+    assert owners() == ["ana", "ana", "ana", "ben"]
+    look(days[2], "ben")
+    assert refresh_daily_costs(lake, sqlite_ledger, Settings(data_dir=tmp_path), NOW) == 1
+    assert owners() == ["ana", "ana", "ben", "ben"]
 
 
 def test_the_lines_of_an_ingested_file_are_no_facts_though_its_daily_costs_are(

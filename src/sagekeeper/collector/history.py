@@ -20,19 +20,21 @@ AT_ONCE = 100_000
 LIFE = ("account", "region", "kind", "name", "created_at")
 
 
-def inventory_states(lake: Lake, today: date, kinds: Sequence[str] = (), since: date | None = None) -> pl.DataFrame:
+def inventory_states(
+    lake: Lake, today: date, kinds: Sequence[str] = (), since: date | None = None, at_once: int = AT_ONCE
+) -> pl.DataFrame:
     """Of everything that ever stood (or of ``kinds``, or was seen ``since`` a day): the first observation of each state (tags,
     last change) and the last of each life.
 
-    What tags a resource had on a day is then the last of its rows up to that day. Which rows those are is found without reading
-    the configurations, by far the largest column.
+    What tags a resource had on a day is then the last of its rows up to that day. Of more than ``at_once`` observations, which
+    rows those are is found without reading the configurations, by far the largest column.
     """
     rows = lake.scan(INVENTORY).filter(pl.col("observed_on") <= today)
     if since is not None:
         rows = rows.filter(pl.col("observed_on") >= since)
     if kinds:
         rows = rows.filter(pl.col("kind").is_in(list(kinds)))
-    if lake.files(INVENTORY)["rows"].sum() <= AT_ONCE:
+    if lake.files(INVENTORY)["rows"].sum() <= at_once:
         rows = rows.collect().lazy()  # opening its many small files is most of the work: once
     life, state = pl.struct(LIFE).hash(), pl.struct("tags", "changed_at").hash()
     looks = rows.select("observed_on", life=life, state=state).collect().sort("life", "observed_on")
