@@ -78,6 +78,7 @@ def test_overview_says_spend_forecast_savings_and_what_to_do_first(page, sample)
     assert "Could be saved per month $2,888 3 with one click" in said
     assert "Saved so far, on the bill $494.40" in said
     assert said.count("**Check model fraud\\-scoring\\-prod**") == 1
+    assert r"\$779\.22 too much so far, \$86\.58 a day\. search\-ranking\-prod went from 2 to 4" in said
     assert "model\\_monitor" in test.error[0].value and "ml\\-platform" in test.error[0].value
 
 

@@ -154,7 +154,7 @@ def _finding(facts: Facts, row: dict[str, Any], weeks: pl.DataFrame) -> Finding:
         severity=severity(per_month),
         title=f"1,000 invocations of {row['name']} cost {row['now'] / row['usual']:.1f} times what they used to",
         explanation=(
-            f"They have cost {row['now']:,.4g} {money} since {since:%-d %B %Y} instead of {row['usual']:,.4g}. "
+            f"They have cost {row['now']:,.4g} {money} since the week of {since:%-d %B %Y} instead of {row['usual']:,.4g}. "
             f"{_why(row, money)} "
             f"For as many requests that is {row['excess']:,.0f} {money} too much so far, {per_month:,.0f} a month if it goes on."
         ),

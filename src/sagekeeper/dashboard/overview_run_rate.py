@@ -14,6 +14,7 @@ from sagekeeper.reports import wording as say
 from sagekeeper.reports.views.running import RunRate
 
 MOST = 12
+WORTH_SAYING = 0.0005
 
 
 def show() -> None:
@@ -80,6 +81,13 @@ def _small(seen: RunRate) -> str:
     return " ".join(told)
 
 
+def _shares(by_bill: float) -> str:
+    listed = max(1 - by_bill, 0.0)
+    if listed < WORTH_SAYING:
+        return "All of it at the bill's effective rate."
+    return f"{say.percent(by_bill)} of it at the bill's effective rate, {say.percent(listed)} at list price."
+
+
 def _table(seen: RunRate) -> None:
     rate = f"{seen.currency} an hour"
     everything = seen.things.select(
@@ -95,6 +103,8 @@ def _table(seen: RunRate) -> None:
     )
     unpriced = pl.col("Not priced because").is_not_null()
     shown = pl.concat([everything.head(MOST), everything.slice(MOST).filter(unpriced)])
+    if not seen.unpriced:
+        shown = shown.drop("Not priced because")
     st.dataframe(
         shown.with_columns(pl.col(pl.String).map_elements(say.plain, return_dtype=pl.String)),
         hide_index=True,

@@ -206,8 +206,8 @@ def _wasted_money(incidents: list[IncidentLine]) -> list[Todo]:
     return [
         Todo(
             item.title,
-            f"{item.because.rstrip('.')}. {say.big_money(item.excess, item.currency)} too much so far, "
-            f"{say.money(item.per_day, item.currency)} a day.",
+            f"{say.big_money(item.excess, item.currency)} too much so far, {say.money(item.per_day, item.currency)} a day. "
+            f"{item.because}",
             "incidents",
             item.fingerprint,
             urgent=item.severity == "critical",
