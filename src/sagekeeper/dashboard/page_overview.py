@@ -142,7 +142,7 @@ def _against_budget(state: BudgetState | None) -> str | None:
     return (
         None
         if share is None
-        else say.plain(f"{say.percent(share)} of {say.big_money(state.amount, state.currency)} budget")
+        else say.plain(f"{state.name}: {say.percent(share)} of {say.big_money(state.amount, state.currency)}")
     )
 
 
