@@ -30,11 +30,10 @@ SIDES: tuple[tuple[Side, str], ...] = (("input", "capture"), ("output", "predict
 
 @dataclass(frozen=True)
 class Schema:
-    """What is known of an endpoint's features. ``names`` in their order, ``answers``: those of the output, ``types`` by role and
+    """What is known of an endpoint's features. ``names`` in their order, ``types`` by role and
     feature, ``attribute``: the custom attribute that names the model of a multi-model endpoint, None where there is one model."""
 
     names: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
     types: Mapping[tuple[str, str], FeatureType] = field(default_factory=dict)
     door: Door = field(default_factory=lambda: Door(""))
     attribute: str | None = None
@@ -65,9 +64,9 @@ def profiled(lines: pl.DataFrame, hours: pl.DataFrame, schema: Schema) -> Chunk:
 
 
 def _side(lines: pl.DataFrame, hours: pl.DataFrame, side: Side, role: str, schema: Schema) -> Chunk:
-    read = records(lines, side, schema.names if side == "input" else schema.answers)
+    read = records(lines, side, schema.names if side == "input" else ())
     if side == "output":
-        read = _answers(read, schema)
+        read = _answers(read)
     rejected = read.rejected.with_columns(
         pl.col("line").cast(pl.Int64), pl.col("record").cast(pl.Int64), side=pl.lit(side)
     )
@@ -112,13 +111,12 @@ def _rows(role: str, feature: str, profiles: Mapping[int, Profile]) -> list[dict
     ]
 
 
-def _answers(read: Records, schema: Schema) -> Records:
-    """Answers without a name are predictions: ``prediction``, or what the baseline calls the output."""
+def _answers(read: Records) -> Records:
+    """Answers without a name are called ``prediction``, or ``prediction_0`` and so on where there are several."""
     if not read.values.columns or any(not name.startswith("_c") for name in read.values.columns):
         return read
-    given = schema.answers or ("prediction",)
     width = read.values.width
-    names = list(given) if len(given) == width else [f"{given[0]}_{number}" for number in range(width)]
+    names = [f"prediction_{number}" for number in range(width)] if width > 1 else ["prediction"]
     return Records(read.keys, read.values.rename(dict(zip(read.values.columns, names, strict=True))), read.rejected)
 
 

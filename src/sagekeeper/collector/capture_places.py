@@ -110,7 +110,6 @@ def _schema(task: Task, endpoint: str, document: dict[str, Any], schedule: Sched
     models = (document.get("Models") or {}).values()
     return Schema(
         names=tuple(given or names),
-        answers=(),
         types={("capture", name): "categorical" if door.hashes(name) else kind for name, kind in types.items()},
         door=door,
         attribute=task.settings.collect.capture_model_attribute if any(map(serves_many, models)) else None,

@@ -89,7 +89,7 @@ def _records(lake: Lake, as_of: datetime) -> dict[ModelKey, int]:
     windows = (
         lake.scan(FEATURE_PROFILES)
         .filter(
-            (pl.col("role") == "capture") & (pl.col("window_end") > as_of - RECENT) & (pl.col("window_end") <= as_of)
+            (pl.col("role") == "capture") & (pl.col("window_start") > as_of - RECENT) & (pl.col("window_end") <= as_of)
         )
         .group_by("account", "region", "endpoint", "variant", "window_start")
         .agg(pl.col("records").max())
