@@ -16,12 +16,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from sqlalchemy import create_engine, text
 
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger, open_ledger
+
+# How long an example takes says more of what else the machine does than of the code: no test is a stopwatch.
+hypothesis.settings.register_profile("sagekeeper", deadline=None)
+hypothesis.settings.load_profile("sagekeeper")
 
 SHARED = Path(__file__).parents[2] / "shared"
 
