@@ -12,13 +12,17 @@ import polars as pl
 
 from sagekeeper.analyzers.anomaly_grid import Array, Grid
 
+ROUNDED = 1e-6
+
 
 def usual_of_rows(calendar: Grid, expected: Array, ts: pl.Series) -> tuple[Array, Array]:
     """Expected amount of each row, and whether the running sum of its day has passed what was expected of the day."""
     cell = (calendar.row_day, calendar.row_series)
     usual = expected[cell].astype(np.float64)
     if calendar.one_row_a_day:
-        return usual, np.ones(len(usual), bool)
+        # Days are held in single precision: what was expected to cost what it does, does so to the cent.
+        same = np.abs(usual - calendar.row_cost) <= ROUNDED * np.abs(calendar.row_cost)
+        return np.where(same, calendar.row_cost, usual), np.ones(len(usual), bool)
     number = calendar.row_day * expected.shape[1] + calendar.row_series
     rows = pl.DataFrame({"day": number, "ts": ts, "cost": calendar.row_cost, "usual": usual}).with_row_index("row")
     cost, running = pl.col("cost").fill_nan(0.0), pl.col("cost").fill_nan(0.0).cum_sum().over("day")

@@ -83,6 +83,7 @@ class _Pass:
         self.calm = np.full(shape, -np.inf, np.float32)
         """Logarithm of the same on the days outside spells."""
         self.since, self.most = np.zeros(series, np.int32), np.zeros(series, np.float32)
+        self.odd, self.passed = np.zeros((2, series), np.float32)
         surprise, expected = np.zeros((2, *shape), np.float32)
         spell, begun, elevated, judged = np.zeros((4, *shape), bool)
         self.out = Scan(surprise, expected, spell, begun, elevated, judged, np.zeros(shape, np.int8))
@@ -97,6 +98,8 @@ class _Pass:
         out.surprise[at], out.expected[at] = surprise, np.exp(np.minimum(usual, 80))
         out.spell[at], out.begun[at], out.elevated[at] = spells.on, begun, elevated
         self.most = np.where(begun, surprise, np.where(spells.on, np.maximum(self.most, surprise), 0))
+        excess = (expected.residual - expected.monthly) / expected.error
+        self.odd = np.where(begun, excess, np.where(spells.on, np.maximum(self.odd, excess), 0))
         self._learn(day, expected)
         self._close(day, expected, spells.usual(elevated, self.accept_after), spells.over())
 
@@ -123,7 +126,8 @@ class _Pass:
         view = chances.argmin(0)
         level = np.stack([base for _, base in looks])[view, self.levels.every]
         self.out.view[at], self.out.judged[at] = view, day.known & day.live & (self.since >= self.fresh)
-        return np.where(self.out.judged[at], np.maximum(chances.min(0) / -np.log(10), 0), 0), level
+        surprise = chances.min(0) / -np.log(10) - np.log10(1 + self.passed)
+        return np.where(self.out.judged[at], np.maximum(surprise, 0), 0), level
 
     def _learn(self, day: Day, expected: Expected) -> None:
         """Nothing is learned from a spell."""
@@ -151,6 +155,9 @@ class _Pass:
             self.shifts.amend(at, certain, evened)
             self.calm[at, accepted] = (day.log - expected.week)[accepted]
         if over.any():
+            # What passes by itself belongs to the series: its tail is heavier, and the next of the kind is less news.
+            self.tail.learn(self.odd, over & (spells.age <= MONTHLY_DAYS))
+            self.passed += over
             passed = np.flatnonzero(over)
             raised = self.out.elevated[np.ix_(lately, passed)] & (lately[:, None] >= spells.began[passed])
             evened[np.ix_(lately, passed)] = np.where(

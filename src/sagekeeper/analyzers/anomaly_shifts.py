@@ -77,7 +77,7 @@ class Shifts:
         reference = np.where(np.isnan(self.before[at - lag]), np.nan, self.highest(at - lag + 1))
         rise = self.mean[width][at] - reference
         self.seen[number] = day.dense & ~np.isnan(rise)
-        self.rise[number] = np.nan_to_num(rise)
+        self.rise[number] = np.where(self.seen[number], rise, 0)
         looks = self.count[number] / max(width, lag / 2)
         own, guess = self.miss[number] * TO_STD, np.maximum(error, LEAST_ERROR) * (1 + lag / max(LAGS))
         spread = (PRIOR * guess**2 + looks * own**2) / (PRIOR + looks)
@@ -89,7 +89,7 @@ class Shifts:
             week = self.mean[7]
             judged &= (week[at] > week[at - 7]) & (week[at - 7] > week[at - 14])
             chance -= WEEKS_IN_ORDER
-        return np.where(judged, chance, 0), np.nan_to_num(reference) + trend
+        return np.where(judged, chance, 0), np.where(self.seen[number], reference, 0) + trend
 
     def highest(self, at: int) -> Array:
         """The highest of the three fortnights before a day (logarithm), NaN where there was none."""
@@ -107,7 +107,7 @@ class Shifts:
         if at >= DELAY:
             then = self.past[at - DELAY]
             due = ~np.isnan(then)
-            off, cut = np.nan_to_num(then) - self.centre, CUT * self.error
+            off, cut = np.where(due, then, 0) - self.centre, CUT * self.error
             pace = np.maximum(SLOWEST, 1 / (self.count + 1))
             self.centre += np.where(due, pace * np.clip(off, -cut, cut), 0)
             self.miss += np.where(due, pace * (np.minimum(np.abs(off), cut) - self.miss), 0)

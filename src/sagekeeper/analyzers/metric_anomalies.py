@@ -104,9 +104,6 @@ def judge(values: Array, hours: Array, resolution: Array, way: Direction, settin
     above = np.maximum(values, 0) + resolution
     amounts = (above if way == "up" else 1 / above).astype(np.float32)
     found = scan(amounts, of_hours(hours), np.zeros(values.shape, bool), USUAL_AFTER_HOURS)
-    # How often a series has been as odd before counts for more than its chance: a metric obeys no law.
-    before = np.maximum(np.cumsum(found.begun, 0) - found.begun, 0)
-    found.surprise[:] = np.maximum(found.surprise - np.log10(1 + before), 0)
     least = settings.model_copy(update={"least_money": 1e-12, "money_weight": 0.0})
     flags, _ = decide(found, amounts, np.arange(values.shape[1]), least, MONTH_HOURS)
     expected = found.expected if way == "up" else 1 / np.maximum(found.expected, 1e-30)
