@@ -157,3 +157,26 @@ def test_what_cannot_be_forecast_is_refused_with_a_reason(costs: pl.DataFrame, w
 def test_an_origin_outside_the_costs_is_refused() -> None:
     with pytest.raises(BadInput, match="2027-01-01 is not within"):
         month_end(spend(a=[1.0] * 40), [date(2027, 1, 1)])
+
+
+RNG = np.random.default_rng(12)
+ODD = {
+    "one day": [1.0],
+    "three days": [1.0, 2.0, 3.0],
+    "nothing at all": [0.0] * 100,
+    "only credits": (-RNG.random(100)).tolist(),
+    "one charge": [0.0] * 50 + [1e6] + [0.0] * 50,
+    "the last day only": [0.0] * 99 + [5.0],
+    "charges and refunds": RNG.normal(0, 1, 200).tolist(),
+    "a whole month": RNG.random(31).tolist(),
+    "parts of cents": (RNG.random(100) * 1e-12).tolist(),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("horizon", ["month-end", 1, 90])
+@pytest.mark.parametrize("costs", ODD.values(), ids=ODD.keys())
+def test_odd_series_have_finite_forecasts_in_order(costs: list[float], horizon: int) -> None:
+    found = month_end(spend(a=costs, b=[1.0]), settings=ForecastSettings(horizon=horizon)).select(TOTALS).to_numpy()
+    assert np.isfinite(found).all()
+    assert (np.diff(found, axis=1) >= -1e-9 * np.abs(found).max()).all()

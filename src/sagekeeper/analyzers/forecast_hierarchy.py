@@ -164,7 +164,7 @@ def _shared_out(whole: Matrix, parts: Matrix, doubt: Matrix, floor: Matrix, pare
         over = whole - np.bincount(parent, out, size)
         free = np.where((out > floor) | (over[parent] > 0), weight, 0.0)
         total = np.bincount(parent, free, size)
-        if not (np.abs(over) > 1e-9 * np.maximum(np.abs(whole), 1.0)).any() or not total.any():
+        if not (np.abs(over) > 1e-9 * np.abs(whole)).any() or not total.any():
             break
         out = np.maximum(out + over[parent] * free / np.where(total > 0, total, 1.0)[parent], floor)
     return out
