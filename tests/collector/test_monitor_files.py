@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from sagekeeper.collector.clarify_analysis import analysis
+from sagekeeper.collector.model_monitor import without_old_sketches
 from sagekeeper.collector.monitor_constraints import constraints
 from sagekeeper.collector.monitor_json import parsed, unknown_keys
 from sagekeeper.collector.monitor_quality import quality, thresholds
@@ -187,3 +188,13 @@ def test_our_figures_of_the_real_training_set_are_those_that_aws_published(share
         assert ours.total == pytest.approx(row[f"{kind}.sum"], rel=1e-9)
         assert ours.std == pytest.approx(row[f"{kind}.std_dev"], abs=5e-7)
         assert (ours.minimum, ours.maximum) == (row[f"{kind}.min"], row[f"{kind}.max"])
+
+
+def test_of_a_schedule_with_many_features_the_newest_sketches_are_kept_and_all_figures() -> None:
+    newest, older = (
+        [{"sketch": sketch, "mean": 1.0} for sketch in sketches] for sketches in (("{}", None), ("{}", "{}"))
+    )
+    left = without_old_sketches(newest, 2)
+    assert (left, without_old_sketches(older, left)) == (1, 0)
+    assert [row["sketch"] for row in [*newest, *older]] == ["{}", None, "{}", None]
+    assert {row["mean"] for row in [*newest, *older]} == {1.0}

@@ -18,7 +18,7 @@ import polars as pl
 from sagekeeper.collector.capture_door import Door
 from sagekeeper.collector.monitor_baselines import allowed, keep_constraints, keep_profiles
 from sagekeeper.collector.monitor_executions import Execution, executions
-from sagekeeper.collector.monitor_reports import Report, reports
+from sagekeeper.collector.monitor_reports import Report, folders, report_of
 from sagekeeper.collector.monitor_rows import TABLES_OF_A_RUN, Rows, rows_of
 from sagekeeper.collector.monitor_schedules import Schedule, schedules
 from sagekeeper.collector.source import Source, Task, aws_errors
@@ -27,6 +27,11 @@ from sagekeeper.core.tables import MONITOR_RUNS, MONITOR_STATISTICS, Table
 
 READ_AGAIN = timedelta(days=1)
 """A run may write its report hours after the hour in its path."""
+MOST_SKETCHES, LEAST_SKETCHES = 4_000, 200
+"""Kept of one look at an account and region, and of one schedule: a sketch has some 40 KB, a schedule of a hundred features a
+hundred of them an hour. Of older runs the figures are kept, and the address of the file that holds the sketch."""
+MOST_NOTES = 5
+"""Of one schedule: a key that nobody reads stands in every report."""
 
 
 def collect(task: Task) -> int:
@@ -39,8 +44,10 @@ def collect(task: Task) -> int:
         ran = executions(task, back) if found else {}
         known = [(schedule, allowed(task, schedule)) for schedule in found]
         rows: Rows = {table.name: [] for table in (MONITOR_RUNS, *TABLES_OF_A_RUN)}
+        sketches = max(LEAST_SKETCHES, MOST_SKETCHES // max(len(found), 1))
         for schedule, rules in known:
-            for name, made in _runs(task, schedule, ran.get(schedule.name, []), rules.document if rules else {}, back):
+            allows = rules.document if rules else {}
+            for name, made in _runs(task, schedule, ran.get(schedule.name, []), allows, back, sketches):
                 rows[name].extend(made)
         count = sum(keep_profiles(task, schedule) for schedule in found)
         count += keep_constraints(task, [(schedule, rules) for schedule, rules in known if rules is not None])
@@ -51,23 +58,37 @@ def collect(task: Task) -> int:
     return count
 
 
+def without_old_sketches(rows: list[dict[str, Any]], left: int) -> int:
+    """Drop the sketches of the rows of one run beyond the first ``left``. How many more may be kept of older runs."""
+    for row in rows:
+        if row["sketch"] is not None and left <= 0:
+            row["sketch"] = None
+        elif row["sketch"] is not None:
+            left -= 1
+    return left
+
+
 def _runs(
-    task: Task, schedule: Schedule, ran: list[Execution], baseline: dict[str, Any], back: datetime
+    task: Task, schedule: Schedule, ran: list[Execution], baseline: dict[str, Any], back: datetime, sketches: int
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     """Rows by table of all runs of one schedule. A report without an execution that AWS still lists is a run as well."""
     refused: list[str] = []
     days = days_between(back.date(), task.as_of.date())
     named = [run.job.folder.rstrip("/") for run in ran if run.job and run.job.folder]
-    by_hour = {report.at: report for report in reports(task.client("s3"), schedule, days, named, refused)}
+    client = task.client("s3")
+    by_hour = {folder.at: folder for folder in folders(client, schedule, days, named, refused)}
     for sentence in refused:
         task.note(sentence)
     made: list[tuple[str, list[dict[str, Any]]]] = []
-    pairs: list[tuple[Execution | None, Report | None]] = [(run, by_hour.get(run.hour)) for run in ran]
+    pairs: list[tuple[datetime, Execution | None]] = [(run.hour, run) for run in ran]
     told = {run.hour for run in ran}
-    pairs += [(None, report) for at, report in by_hour.items() if at not in told and back.date() <= at.date()]
+    pairs += [(at, None) for at in by_hour if at not in told and back.date() <= at.date()]
+    pairs.sort(key=lambda pair: pair[0], reverse=True)  # the newest first: of them the sketches are kept
     read: set[datetime] = set()
-    for run, report in pairs:
-        at = run.hour if run else report.at  # type: ignore[union-attr]
+    said: list[str] = []
+    for at, run in pairs:
+        folder = by_hour.get(at)
+        report = report_of(client, folder) if folder else None
         place = {
             "account": task.account.id,
             "region": task.region,
@@ -81,12 +102,16 @@ def _runs(
         if MONITOR_STATISTICS.name in rows:
             door = Door.of(task.settings.collect, schedule.endpoint or "")
             rows[MONITOR_STATISTICS.name] = door.passed_rows(rows[MONITOR_STATISTICS.name])
+            sketches = without_old_sketches(rows[MONITOR_STATISTICS.name], sketches)
         if report is not None and report.at not in read:
             made.extend(rows.items())
             read.add(report.at)
-            for sentence in report.unread:
-                task.note(f"Report {report.uri}: {sentence}")
+            said += [f"Report {report.uri}: {sentence}" for sentence in report.unread]
         made.append((MONITOR_RUNS.name, [_run(schedule, place, run, report, rows)]))
+    for sentence in said[:MOST_NOTES]:
+        task.note(sentence)
+    if len(said) > MOST_NOTES:
+        task.note(f"{len(said) - MOST_NOTES} more of {schedule.name}: they are kept with its runs.")
     return made
 
 

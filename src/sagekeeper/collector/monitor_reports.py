@@ -50,11 +50,20 @@ class Report:
         return f"{self.uri}/{next((name for name, found in self.files.items() if found == kind), '')}"
 
 
-def reports(
+@dataclass(frozen=True)
+class Folder:
+    """Where one run's documents are, not read yet: a statistics.json of many features is large."""
+
+    uri: str
+    at: datetime
+    stored: list[Stored]
+
+
+def folders(
     client: Any, schedule: Schedule, days: Iterable[date], named: Iterable[str], refused: list[str]
-) -> Iterator[Report]:
-    """Every report of a schedule on those days, and in the ``named`` folders. What S3 refuses is told in ``refused``."""
-    folders: dict[str, list[Stored]] = {}
+) -> Iterator[Folder]:
+    """Of every run of a schedule on those days, and of the ``named`` ones. What S3 refuses is told in ``refused``."""
+    found: dict[str, list[Stored]] = {}
     prefixes = []
     if schedule.reports_uri is not None:
         bucket, prefix = split_uri(schedule.reports_uri)
@@ -71,22 +80,23 @@ def reports(
             for stored in listed(client, bucket, prefix):
                 where = DOCUMENT.match(stored.key)
                 if where is not None:
-                    folders.setdefault(f"s3://{bucket}/{where['folder']}", []).append(stored)
+                    found.setdefault(f"s3://{bucket}/{where['folder']}", []).append(stored)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code not in REFUSED:
                 raise
             refused.append(f"Reports of {schedule.name} in s3://{bucket}/{prefix} cannot be read: {code}.")
             break
-    for uri, stored_in in sorted(folders.items()):
+    for uri, documents in found.items():
         at = hour_of(uri)
         if at is not None:
-            yield _report(client, uri, at, stored_in)
+            yield Folder(uri, at, documents)
 
 
-def _report(client: Any, uri: str, at: datetime, stored_in: list[Stored]) -> Report:
-    report = Report(uri, at)
-    for stored in stored_in:
+def report_of(client: Any, folder: Folder) -> Report:
+    """Its documents, read."""
+    report = Report(folder.uri, folder.at)
+    for stored in folder.stored:
         name = stored.key.rpartition("/")[2]
         if stored.size > MOST_BYTES:
             report.unread.append(f"{name} has {stored.size:,} bytes, more than {MOST_BYTES:,}: it is left out.")
