@@ -131,6 +131,20 @@ def test_a_file_that_ends_within_a_line_is_read_up_to_there_and_says_so() -> Non
     assert records(read_lines([("whole", whole.encode())]), "input", ("a", "b")).keys.height == 1
 
 
+def test_a_payload_that_is_nested_without_end_spoils_no_other() -> None:
+    found = read(line("[" * 3000 + "]" * 3000), line("[[1]]"), line("[[2]]"), names=("a",))
+    assert columns(found) == {"a": ["1", "2"]}
+    assert found.rejected.select("line", "why").rows() == [(1, "payload is nested too deeply")]
+
+
+def test_keys_that_are_identities_do_not_become_features_without_end() -> None:
+    strange = {f"id-{number:05}": number for number in range(2100)}
+    found = read(*(line(json.dumps({"a": 1, "b": 2})) for _ in range(2)), line(json.dumps(strange)))
+    assert found.values.width == 2000
+    assert found.values["a"].to_list() == ["1", "1", None]
+    assert "too many" in found.rejected["why"][0]
+
+
 def test_a_record_with_another_number_of_values_is_not_mixed_in() -> None:
     csv_lines = [line(text, "CSV", "text/csv") for text in ("1,2", "3,4", "5,6,7", "8", '9" tall,3')]
     found = read(*csv_lines, line("[1, 2]"), line("[1]"), line("[3, 4]"), names=("a", "b"))

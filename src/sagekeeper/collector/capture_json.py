@@ -19,7 +19,10 @@ import polars as pl
 from sagekeeper.collector.capture_tables import KEYS, ODD_WIDTH, REJECTED, Part, named, table_of
 
 BELOW = ("instances", "inputs", "dataframe_records", "predictions", "outputs", "data", "rows")
-NOT_JSON, NO_RECORDS = "payload is not JSON", "payload holds no record"
+NOT_JSON, NO_RECORDS, TOO_DEEP = "payload is not JSON", "payload holds no record", "payload is nested too deeply"
+TOO_MANY = "request has keys that are too many to be features: the rarest were left out"
+MOST_FEATURES = 2000
+"""Where the keys are identities, every request has new ones, and they are no features."""
 _LOOK = r'^(\s*[\[{]\s*(?:"[^"]*"\s*:\s*)?[\[{]?\s*[\[{]?\s*(?:"[^"]*"\s*:)?)'
 _KEY = '"(' + "|".join(BELOW) + r')"\s*:'
 MOST_LOOKS = 64
@@ -53,7 +56,12 @@ def json_records(payloads: pl.DataFrame, names: Sequence[str]) -> list[Part]:
                 rejected.append(_why(bad, NOT_JSON))
                 waiting = pl.concat([sound, others])
                 continue
-            taken = _taken(reader, alike, _place(json.loads(first)))
+            place = _place(first)
+            if place is None:
+                rejected.append(_why(alike.head(1), TOO_DEEP))
+                waiting = pl.concat([alike.slice(1), others])
+                continue
+            taken = _taken(reader, alike, place)
             found.append(taken)
             all_found = taken["row"].n_unique() == alike["row"].n_unique()
             rest = alike.clear() if all_found else alike.join(taken, on="row", how="anti", maintain_order="left")
@@ -67,8 +75,12 @@ def json_records(payloads: pl.DataFrame, names: Sequence[str]) -> list[Part]:
     return [*parts, Part(nothing.keys, nothing.values, pl.concat(rejected))]
 
 
-def _place(document: Any) -> Place:
-    """Where the records of such a document are."""
+def _place(text: str) -> Place | None:
+    """Where the records of such a document are; None where Python cannot read it."""
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
     if isinstance(document, dict):
         for key in BELOW:
             below = document.get(key)
@@ -154,14 +166,14 @@ def _nested(reader: duckdb.DuckDBPyConnection, arrays: pl.DataFrame, names: Sequ
 def _objects(reader: duckdb.DuckDBPyConnection, objects: pl.DataFrame) -> Part:
     if objects.is_empty():
         return Part.empty()
-    keys = (
-        _asked(reader, objects, "DISTINCT json_keys(text) AS keys")["keys"]
-        .explode()
-        .drop_nulls()
-        .unique(maintain_order=True)
-    )
-    paths = {key: "/" + key.replace("~", "~0").replace("/", "~1") for key in keys.sort()}
-    return Part(objects.select(*KEYS), _values(reader, objects, paths), pl.DataFrame(schema=REJECTED))
+    lists = _asked(reader, objects, "json_keys(text) AS key, count(*) AS count", "GROUP BY ALL")
+    counted = lists.explode("key").drop_nulls("key").group_by("key").agg(pl.col("count").sum())
+    counted = counted.sort("count", "key", descending=[True, False])
+    named = counted["key"].head(MOST_FEATURES).sort()
+    paths = {key: "/" + key.replace("~", "~0").replace("/", "~1") for key in named}
+    left_out = objects.head(1 if len(counted) > MOST_FEATURES else 0)
+    told = left_out.select("row", "record", why=pl.lit(TOO_MANY))
+    return Part(objects.select(*KEYS), _values(reader, objects, paths), told)
 
 
 def _alone(reader: duckdb.DuckDBPyConnection, values: pl.DataFrame, unnamed: str) -> Part:
@@ -202,10 +214,10 @@ def _flattened(values: pl.DataFrame, name: str, types: pl.Series) -> pl.DataFram
     return values.with_columns(vectors.alias(name)) if vectors.drop_nulls().len() else values.drop(name)
 
 
-def _asked(reader: duckdb.DuckDBPyConnection, frame: pl.DataFrame, what: str) -> pl.DataFrame:
+def _asked(reader: duckdb.DuckDBPyConnection, frame: pl.DataFrame, what: str, then: str = "") -> pl.DataFrame:
     reader.register("given", frame.to_arrow())
     try:
-        return cast(pl.DataFrame, pl.from_arrow(reader.sql(f"SELECT {what} FROM given").to_arrow_table()))  # noqa: S608 (paths are literals)
+        return cast(pl.DataFrame, pl.from_arrow(reader.sql(f"SELECT {what} FROM given {then}").to_arrow_table()))  # noqa: S608 (paths are literals)
     finally:
         reader.unregister("given")
 
