@@ -264,6 +264,18 @@ def test_what_is_new_is_told_where_it_is_why_its_sum_has_risen_and_the_sum_is_no
     assert float(finding.stake.excess) == pytest.approx(9 * 40.0)
 
 
+def test_a_new_thing_of_the_same_name_in_another_account_explains_nothing_there(rows: SimpleNamespace) -> None:
+    elsewhere = {"account": "210987654321"}
+    costs = [
+        *new(rows, "canary", 40.0),
+        *days(rows, "old", steady(100)),
+        *days(rows, "canary", lambda day: 40.0 if day >= date(2026, 11, 11) else 0.0, **elsewhere),
+        *days(rows, "large", steady(2000), **elsewhere),
+    ]
+    (finding,) = told_with(rows, [made("canary"), made("canary") | elsewhere], *costs)
+    assert finding.subject.account == "123456789012"
+
+
 def test_a_small_new_thing_beside_a_large_sum_that_has_not_risen_is_not_told_and_a_dear_one_is(
     rows: SimpleNamespace,
 ) -> None:
