@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from sagekeeper.analyzers.facts import EVENTS, KNOWN_RISES
@@ -490,7 +490,13 @@ THINGS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([(20.0, 1.0, True, "hosting"), (40.0, 0.5, True, "notebook"), (63.0, 3.0, True, "hosting")])
+@settings(
+    deadline=None,
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 @given(THINGS)
 def test_what_is_told_in_all_is_never_more_than_what_there_is_too_much_of(
     rows: SimpleNamespace, things: list[tuple[float, float, bool, str]]

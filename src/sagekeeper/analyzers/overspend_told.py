@@ -54,7 +54,10 @@ def told(
                 alike = pl.DataFrame([row], schema=marked.schema).with_columns(alike=pl.lit(True), parts=_parts(found))
                 kept = pl.concat([kept.filter(~inside), alike])
                 continue
-            kept = _without_groups(_with_named(kept, fresh.filter(inside), found), inside, found)
+            # What is left of a family that is told holds the new things in it that are not named.
+            families = kept.filter(pl.col("level") == 1)
+            unnamed = fresh.filter(inside).join(families, on=SUMS[0][1], how="anti", nulls_equal=True)
+            kept = _without_groups(_with_named(kept, unnamed, found), inside, found)
             left = _left_of(row, days, kept, keys, least_per_month, least_days)
             if left is not None:
                 kept = pl.concat([kept, pl.DataFrame([left], schema=marked.schema).with_columns(parts=_parts(found))])
