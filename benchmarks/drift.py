@@ -141,17 +141,8 @@ def _speed(with_evidently: bool) -> None:
         files = [str(Path(folder) / name) for name in ("reference.parquet", "current.parquet")]
         for seed, file in enumerate(files):
             _table(seed).write_parquet(file)
-        command = [
-            sys.executable,
-            "-m",
-            "sagekeeper",
-            "drift",
-            "--reference",
-            files[0],
-            "--current",
-            files[1],
-            "--json",
-        ]
+        program = str(Path(sys.executable).with_name("sagekeeper"))
+        command = [program, "drift", "--reference", files[0], "--current", files[1], "--json"]
         ours = _process(command)
         print(f"  sagekeeper drift   {ours[0]:7.1f} s  {ours[1]:6.0f} MB  {ours[2]:6.1f} s of processor")
         if with_evidently:
