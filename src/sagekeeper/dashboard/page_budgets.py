@@ -138,6 +138,7 @@ def _table(states: list[BudgetState]) -> None:
         rows,
         hide_index=True,
         height="content" if len(states) <= 15 else 560,
+        placeholder="–",
         column_config={
             name: st.column_config.NumberColumn(format="%,.2f") for name in ("Limit", "Spent", "Left", "Expected")
         }
