@@ -1,7 +1,7 @@
 """Cost rows as a calendar: one column per series, one line per day, and the way back to the rows.
 
 In: a long frame `series_id, ts, cost` (daily, hourly or several lines a day; any order). Out: amounts (days x series) in the
-currency of ``cost``. Between a series' first and last row a day without a row cost nothing; before, the series was not there. A
+currency of ``cost``. From a series' first row on a day without a row cost nothing; before, the series was not there. A
 row whose cost is null or not a number makes its day unknown: neither learned from nor judged. Credits and refunds (below zero)
 count as nothing spent.
 """
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Grid:
-    """``amounts``: float32 (days x series), NaN where unknown, 0 where nothing was spent. ``present``: from first to last row."""
+    """``amounts``: float32 (days x series), NaN where unknown, 0 where nothing was spent. ``present``: from the first row on."""
 
     days: Array
     amounts: Array
@@ -60,7 +60,7 @@ def grid(costs: pl.DataFrame) -> Grid:
     shape = (length, len(names))
     one = len(cell) == int(seen.sum())
     seen = seen.reshape(shape)
-    present = np.maximum.accumulate(seen, 0) & np.maximum.accumulate(seen[::-1], 0)[::-1]
+    present = np.maximum.accumulate(seen, 0)
     days = np.arange(first, first + length).astype("datetime64[D]")
     return Grid(days, amounts.reshape(shape), present, names, _groups(costs, names), line, place, cost, one)
 
