@@ -106,9 +106,10 @@ def test_a_backtest_of_the_bill_takes_resources_apart_and_leaves_tax_out(
     Lake(tmp_path / ".sagekeeper" / "lake").replace(
         DAILY_COSTS, pl.DataFrame(rows, schema=DAILY_COSTS.columns), Scope()
     )
-    assert run(["forecast", "--backtest", "--json"]) == 0
+    assert run(["forecast", "--backtest", "--sum-by", "account,service", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["cases"] == 2 * len(told["origins"]) and told["wape"] == pytest.approx(0, abs=1e-9)
+    assert [level["level"] for level in told["sums"]] == ["all", "account", "service"]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def _bill(dataset: str) -> pl.DataFrame:
     from sagekeeper.service.spend_of_bill import spend_of_bill
 
     with open_house() as house:
-        return spend_of_bill(house.lake, dataset, house.clock().date()).select("series_id", "ts", "cost")
+        return spend_of_bill(house.lake, dataset, house.clock().date())
 
 
 def _horizon(text: str) -> Literal["month-end"] | int:
