@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sagekeeper.analyzers import monitor, monitor_failing
+from sagekeeper.analyzers import monitor, monitor_failing, monitor_idle
 
 RUN = ("account", "region", "endpoint", "schedule", "execution_time", "day", "monitor")
 
@@ -141,3 +142,29 @@ def test_a_failed_run_whose_job_is_not_known_has_no_known_cost(rows: SimpleNames
     figures = {item.label: item.value for item in finding.evidence.figures}
     assert figures["Cost of these runs"] is None
     assert finding.unknowns
+
+
+def quiet_facts(rows: SimpleNamespace, busy_day: int | None = None) -> Any:
+    """Four days of daily runs of a job of 36 minutes; nobody asks, except perhaps on one day."""
+    start = rows.as_of - timedelta(days=5)
+    jobs = [rows.job(f"j{ago}", "ml.m5.large", start, 36, kind="processing_job", volume_gb=None) for ago in range(1, 5)]
+    runs = [run(rows, 24 * ago, "Completed", job_arn=jobs[ago - 1]["arn"]) for ago in range(1, 5)]
+    busy = None if busy_day is None else (rows.as_of - timedelta(days=busy_day)).date()
+    asked = rows.metrics(
+        "prices", "Invocations", "Sum", lambda at: 7.0 if at.date() == busy else 0.0, days=10, period=86400
+    )
+    return rows.facts(monitor_runs=runs, jobs=jobs, metrics=asked, inventory=standing(rows))
+
+
+def test_a_monitor_whose_endpoint_nobody_asks_is_told_with_what_it_costs_a_month(rows: SimpleNamespace) -> None:
+    facts = quiet_facts(rows)
+    (finding,) = monitor_idle.find(facts, monitor_idle.Settings())
+    price = float(facts.prices.hourly("ml.m5.large", "Processing", rows.region).usd)
+    assert float(finding.impact_per_month or 0) == pytest.approx(4 * 0.6 * price / 7 * 730 / 24, abs=0.006)
+    assert (finding.subject.name, finding.owner) == ("prices", "pricing")
+
+
+def test_one_busy_or_unknown_day_and_the_monitor_is_not_idle(rows: SimpleNamespace) -> None:
+    assert monitor_idle.find(quiet_facts(rows, busy_day=2), monitor_idle.Settings()) == []
+    unknown = replace(quiet_facts(rows), metrics=quiet_facts(rows).metrics.clear())
+    assert monitor_idle.find(unknown, monitor_idle.Settings()) == []

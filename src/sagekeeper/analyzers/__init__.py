@@ -6,6 +6,7 @@ from sagekeeper.analyzers import (
     idle,
     monitor,
     monitor_failing,
+    monitor_idle,
     overspend,
     price_changes,
     retired_hardware,
@@ -29,6 +30,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     drift.ANALYZER,
     monitor.ANALYZER,
     monitor_failing.ANALYZER,
+    monitor_idle.ANALYZER,
     retired_hardware.ANALYZER,
     unattributed.ANALYZER,
 )

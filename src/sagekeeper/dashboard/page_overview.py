@@ -31,6 +31,7 @@ _WHERE: dict[str, Where] = {
     "feature_drift": "models",
     "monitor_violation": "models",
     "monitor_failing": "models",
+    "monitor_idle": "models",
     "unattributed_cost": "costs",
 }
 """Where something can be done about a kind of finding, other than its incident.

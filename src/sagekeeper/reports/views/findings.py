@@ -33,6 +33,7 @@ KIND_IN_WORDS = {
     "feature_drift": "Drift",
     "monitor_violation": "Monitor violation",
     "monitor_failing": "Failing monitor",
+    "monitor_idle": "Monitor of a quiet endpoint",
     "retired_hardware": "Retired hardware",
     "unattributed_cost": "Unattributed cost",
 }

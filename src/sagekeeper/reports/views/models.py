@@ -22,7 +22,7 @@ from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.tables import FEATURE_PROFILES, MONITOR_VIOLATIONS
 from sagekeeper.reports.views.findings import GRAVITY, FindingLine, finding_lines
 
-MODEL_KINDS = ("feature_drift", "monitor_violation", "monitor_failing")
+MODEL_KINDS = ("feature_drift", "monitor_violation", "monitor_failing", "monitor_idle")
 RECENT = timedelta(days=7)
 """What "now" means beside a baseline: the last week that was captured, so that weekdays weigh as they do in a week."""
 BINS = 24

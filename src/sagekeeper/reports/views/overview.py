@@ -35,7 +35,7 @@ from sagekeeper.reports.views.savings import Potential, Proven, compatible, pote
 from sagekeeper.reports.views.spend import TAX, between, main_currency, per_day, total
 
 MOST_TODO = 4
-MODEL_KINDS = ("feature_drift", "monitor_violation", "monitor_failing")
+MODEL_KINDS = ("feature_drift", "monitor_violation", "monitor_failing", "monitor_idle")
 
 Where = Literal["costs", "budgets", "incidents", "models", "recommendations", "activity"]
 
