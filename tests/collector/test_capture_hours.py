@@ -81,3 +81,24 @@ def test_what_an_endpoint_says_now_counts_before_what_its_configuration_began_wi
     assert (found is None) == (rate == "off")
     if found is not None:
         assert found.get("CurrentSamplingPercentage") == rate
+
+
+def test_answers_to_many_records_may_stand_side_by_side_or_below_each_other() -> None:
+    def line(asked: str, answered: str) -> str:
+        sides = {
+            "endpointInput": {"data": asked, "encoding": "CSV"},
+            "endpointOutput": {"data": answered, "encoding": "CSV"},
+        }
+        return json.dumps({"captureData": sides})
+
+    requests = [
+        line("1,2\n3,4", "0.1,0.2"),
+        line("1,2\n3,4\n5,6", "0.3,0.4,0.5"),
+        line("1,2", "0.6"),
+        line("1,2\n3,4", "0.7\n0.8"),
+    ]
+    hours = pl.DataFrame({"file": ["f"], "variant": ["v"], "window_start": [NINE]})
+    read = profiled(read_lines([("f", "\n".join(requests).encode())]), hours, Schema())
+    answers = read.rows.filter(pl.col("role") == "prediction")
+    assert answers.select("feature", "records", "total").rows() == [("prediction", 8, pytest.approx(3.6))]
+    assert read.rejected.is_empty()
