@@ -255,3 +255,12 @@ def test_texts_too_many_to_compare_by_name_are_compared_by_length_and_shape() ->
     assert one(before, text(5)).status == "stable"
     longer = one(before, text(9))
     assert longer.type == "text" and "text length" in longer.kinds
+
+
+def test_a_file_sorted_by_a_column_is_judged_as_if_it_were_not() -> None:
+    for before, now in (
+        (np.sort(numbers(2000, 1)), np.sort(numbers(2000, 2) + 1)),
+        (sorted(rng(1).choice(["a", "b"], 2000)), sorted(rng(2).choice(["a", "b"], 2000, p=[0.7, 0.3]))),
+    ):
+        (verdict,) = verdicts([compare(pair("x", pl.Series(before), pl.Series(now)), RULES)], RULES)
+        assert verdict.status == "drift"

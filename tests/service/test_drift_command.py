@@ -112,3 +112,28 @@ def test_a_level_beyond_reason_and_a_wrong_column_are_sentences(
     both = ("drift", "--reference", str(files[0]), "--current", str(files[1]))
     assert "--level 7" in refused(capsys, *both, "--level", "7")
     assert "column nobody" in refused(capsys, *both, "--feature", "nobody")
+
+
+def test_columns_of_any_type_can_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pl.DataFrame(
+        {
+            "list": [[1, 2]] * 300,
+            "none": pl.Series([None] * 300, dtype=pl.Float64),
+            "infinite": [float("inf"), 1.0, 2.0] * 100,
+            "enum": pl.Series(["a", "b", "c"] * 100).cast(pl.Enum(["a", "b", "c"])),
+            "text": [f"house {n}" for n in range(300)],
+        }
+    )
+    frame.write_parquet(tmp_path / "all.parquet")
+    frame.head(3).write_parquet(tmp_path / "few.parquet")
+    for current, status in (("all", "stable"), ("few", "unknown")):
+        told = given(
+            capsys,
+            "drift",
+            "--reference",
+            str(tmp_path / "all.parquet"),
+            "--current",
+            str(tmp_path / f"{current}.parquet"),
+        )
+        statuses = {one["feature"]: one["status"] for one in told["features"]}
+        assert statuses == {"list": status, "none": "unknown", "infinite": status, "enum": status, "text": status}

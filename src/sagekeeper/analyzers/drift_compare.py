@@ -77,6 +77,8 @@ def aspects(pair: Pair, rules: Rules) -> list[Aspect]:
     for name in ("length", "shape"):
         if name in before.parts and name in now.parts:
             one, other = before.parts[name], now.parts[name]
+            if min(one.effective, other.effective) < rules.fewest_records:
+                continue
             effect, p, _ = of_values(one, other)
             found.append(Aspect("length" if name == "length" else "shape", effect, p, rules.least_effect))
     return found

@@ -73,7 +73,9 @@ def drift(
     for name, one, other in columns(before, now, wanted):
         pairs = pair(name, one, other, order)
         compared.append(compare(pairs, rules))
-        if pairs.type in ("numeric", "boolean", "categorical"):
+        if pairs.type in ("numeric", "boolean", "categorical") and not (
+            one.dtype.is_nested() or other.dtype.is_nested()
+        ):
             kept[0][name], kept[1][name] = _some(one), _some(other)
     found = verdicts(compared, rules, weights)
     together = joint(*kept, rules.level, LEAST_CORRELATION)
