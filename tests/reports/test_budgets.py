@@ -237,3 +237,21 @@ def test_a_period_that_began_before_the_bill_says_that_its_spend_is_not_all() ->
         "The bill here begins on 1 September 2026: what was spent of this period before is not counted.",
     )
     assert state(every_day(10.0)).notes == ()
+
+
+def test_the_fee_of_a_plan_is_fixed_to_the_end_of_a_month_and_of_a_quarter_and_only_as_billed() -> None:
+    used = every_day(100.0)
+    both = pl.concat([used, cube(*((day, 50.0) for day in used["day"]), charge_category="Purchase")])
+    ends = {"MONTHLY": date(2026, 11, 30), "QUARTERLY": date(2026, 12, 31)}
+    starts = {"MONTHLY": date(2026, 11, 1), "QUARTERLY": date(2026, 10, 1)}
+    for period, last in ends.items():
+        alone, fixed = (state(rows, period=period).forecast for rows in (used, both))
+        assert alone is not None and fixed is not None
+        fee = 50.0 * ((last - starts[period]).days + 1)
+        assert fixed.expected - alone.expected == pytest.approx(fee)
+        assert fixed.high - fixed.low == pytest.approx(alone.high - alone.low)
+        assert sum(fixed.path) - sum(alone.path) == pytest.approx(50.0 * (last - date(2026, 11, 14)).days)
+    # By effective cost the unused part is on the line of the fee: it moves as the usage does, and is forecast with it.
+    alone, learned = (state(rows, notion="effective").forecast for rows in (used, both))
+    assert alone is not None and learned is not None
+    assert learned.high - learned.low != pytest.approx(alone.high - alone.low)

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.budget_periods import Period
+from sagekeeper.analyzers.forecast_known import NO_FEES, Known, apart
 from sagekeeper.analyzers.forecasting import ForecastSettings, breach, month_end
 from sagekeeper.analyzers.month_forecast import Forecast
 
@@ -65,14 +66,18 @@ def of_month(forecast: Forecast) -> Outlook:
     return Outlook(pl.DataFrame([row], schema=FORECAST))
 
 
-def of_period(days: pl.DataFrame, period: Period, as_of: datetime) -> Outlook | None:
-    """Of a period that is no calendar month. ``days`` [day, cost], all that is known; None with too little history."""
-    known = days.filter(pl.col("day") <= as_of.date()).sort("day")
+def of_period(days: pl.DataFrame, period: Period, as_of: datetime, fees: Known = NO_FEES) -> Outlook | None:
+    """Of a period that is no calendar month. ``days`` [day, cost], all there is, of which ``fees`` are set apart.
+
+    None with too little history.
+    """
+    known = apart(days.filter(pl.col("day") <= as_of.date()), fees)
+    shown, coming = fees.within(period.first, period.last)
     if known.is_empty():
         return None
     newest, oldest = known["day"][-1], known["day"][0]
     left = (period.last - newest).days
-    spent = float(known.filter(pl.col("day").is_between(period.first, period.last))["cost"].sum())
+    spent = float(known.filter(pl.col("day").is_between(period.first, period.last))["cost"].sum()) + shown
     if left <= 0:
         return Outlook(pl.DataFrame([_flat(newest, spent)], schema=FORECAST))
     if (newest - oldest).days < LEAST_DAYS or left > FARTHEST or newest < period.first:
@@ -83,8 +88,9 @@ def of_period(days: pl.DataFrame, period: Period, as_of: datetime) -> Outlook | 
     # What is spent stays spent; a credit to come is not foreseen.
     return Outlook(
         ahead.with_columns(
-            *(pl.max_horizontal(pl.col(name), pl.lit(0.0)).add(spent).alias(name) for name in totals),
+            *(pl.max_horizontal(pl.col(name), pl.lit(0.0)).add(spent + coming).alias(name) for name in totals),
             spent=pl.lit(spent),
+            path=pl.Series([fees.on_top(ahead["path"][0].to_list(), newest)]),
         ).select(pl.col(name).cast(kind) for name, kind in FORECAST.items())
     )
 

@@ -9,7 +9,7 @@ ends at or above it is at least as high as the threshold asks for (forecast). Wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -19,9 +19,10 @@ from sqlalchemy import select
 from sagekeeper.analyzers import budget_scope
 from sagekeeper.analyzers.budget_outlook import Outlook, as_forecast, of_month, of_period
 from sagekeeper.analyzers.budget_periods import Period, period_of, planned_limit
+from sagekeeper.analyzers.forecast_known import NO_FEES, apart, committed, with_known
 from sagekeeper.analyzers.month_forecast import Forecast, this_month, with_tax
 from sagekeeper.collector.aws_budgets import AWS
-from sagekeeper.core.clock import month_start
+from sagekeeper.core.clock import month_start, next_month
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import BudgetRow
@@ -168,8 +169,11 @@ def row_of(budget: Budget, source: str) -> BudgetRow:
     )
 
 
-def forecast_of(cube: pl.DataFrame, as_of: datetime) -> Forecast | None:
-    """Where the month ends, or None where the bill says nothing about this month yet."""
+def forecast_of(cube: pl.DataFrame, as_of: datetime, notion: str = "billed") -> Forecast | None:
+    """Where the month ends, or None where the bill says nothing about this month yet.
+
+    ``notion``: what the cube's ``billed`` is. Fees of commitments are fixed as billed, and in no other notion.
+    """
     until = cube.filter(pl.col("day") <= as_of.date())
     is_tax = pl.col("charge_category") == TAX
     charges, tax = (
@@ -177,7 +181,9 @@ def forecast_of(cube: pl.DataFrame, as_of: datetime) -> Forecast | None:
     )
     if until.filter(pl.col("day") >= month_start(as_of.date())).is_empty():
         return None
-    return with_tax(this_month(charges, as_of), charges, tax)
+    last = next_month(as_of.date()) - timedelta(days=1)
+    fees = committed(until, as_of, last) if notion == "billed" else NO_FEES
+    return with_tax(with_known(this_month(apart(charges, fees), as_of), fees), charges, tax)
 
 
 def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) -> BudgetState:
@@ -192,7 +198,8 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
         spent = 0.0  # There is a bill of this period, and nothing of this scope is on it.
     why = why or _not_now(document, today)
     spent = None if why else spent
-    outlook, forecast = (None, None) if why else _ahead(own, within, period, as_of)
+    notion = scoped.notion if row.source == AWS else str(document.get("notion", "billed"))
+    outlook, forecast = (None, None) if why else _ahead(own, within, period, as_of, notion)
     limit = float(amount)
     p_breach = None if outlook is None else outlook.p(limit)
     return BudgetState(
@@ -212,7 +219,7 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
         period=period,
         where=scoped.where,
         source=row.source,
-        notion=scoped.notion if row.source == AWS else str(document.get("notion", "billed")),
+        notion=notion,
         outlook=outlook,
         p_breach=1.0 if spent is not None and spent >= limit else p_breach,
         why=why,
@@ -263,15 +270,16 @@ def _amount(row: BudgetRow, document: dict[str, Any], period: Period) -> Decimal
 
 
 def _ahead(
-    own: pl.DataFrame, within: pl.DataFrame, period: Period, as_of: datetime
+    own: pl.DataFrame, within: pl.DataFrame, period: Period, as_of: datetime, notion: str
 ) -> tuple[Outlook | None, Forecast | None]:
     today = as_of.date()
     if period.is_month and period.first == month_start(today):
-        forecast = forecast_of(own, as_of)
+        forecast = forecast_of(own, as_of, notion)
         if forecast is None:
             return None, None
         return of_month(forecast), forecast
-    outlook = of_period(per_day(own, "billed").select("day", "cost"), period, as_of)
+    fees = committed(own, as_of, period.last) if notion == "billed" else NO_FEES
+    outlook = of_period(per_day(own, "billed").select("day", "cost"), period, as_of, fees)
     young = int(per_day(within, "billed")["provisional"].sum())
     return outlook, None if outlook is None else as_forecast(outlook, period, young)
 
