@@ -132,6 +132,11 @@ def test_a_creep_of_two_percent_a_day_is_told_before_it_has_doubled() -> None:
     assert told and 180 < told[0] < 215
 
 
+def test_steady_growth_is_no_creep() -> None:
+    growth = np.exp(0.005 * np.arange(300)) * np.exp(np.random.default_rng(11).normal(0, 0.005, 300))
+    assert flagged(detect(frame(a=100 * growth))) == []
+
+
 def test_a_machine_that_is_not_switched_off_is_told_though_no_day_is_dearer_than_ever() -> None:
     costs = np.zeros(200)
     costs[3::9] = np.random.default_rng(10).uniform(5, 20, len(costs[3::9]))

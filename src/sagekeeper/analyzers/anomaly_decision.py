@@ -4,8 +4,8 @@ In: a scan, amounts. Out: flags and expected amounts (days x series). A day's ca
 yet told; each has the smallest chance that its days have shown, divided by a weight that grows with the money it has cost so far.
 Benjamini and Hochberg's step-up (1995) over the candidates of the day and the incidents of the last month, against all looks
 of that month, with weights as in Genovese, Roeder and Wasserman (2006): of what is told, about `false_share` is by chance. It
-needs no later day. A spell is told once, and again when its excess has grown by half. Where series of one account and one
-usage type rise by the same ratio, it is one cause (a price, a tier): the dearest is told.
+needs no later day. A series is told once a month, and again when its excess has grown by half. Where series of one account and
+one usage type rise by the same ratio, it is one cause (a price, a tier): the dearest is told.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sagekeeper.analyzers.anomaly_scan import Scan
 from sagekeeper.core.settings import Anomalies
 
 GROWS = 1.5
-"""A spell that is told is told again on a day whose excess is this many times the largest told."""
+"""What is told is told again within a month on a day whose excess is this many times the largest told."""
 MONTH_DAYS = 30
 SAME_RATIO = 0.1
 """Logarithms of two rises that differ by less are one ratio."""
@@ -36,13 +36,13 @@ def decide(
     most, money, largest = np.zeros((3, series), np.float32)
     excess = np.nan_to_num(amounts - found.expected)
     looked = found.judged.sum(1).cumsum()
-    told = np.zeros(length, np.int64)
+    told, last = np.zeros(length, np.int64), np.full(series, -month)
     weighed = 10 * settings.least_money
     for at in range(length):
         fresh = found.begun[at] | ~found.spell[at]
         most = np.maximum(np.where(fresh, 0, most), np.where(found.spell[at], found.surprise[at], 0))
         money = np.where(fresh, 0, money) + np.where(found.elevated[at], np.maximum(excess[at], 0), 0)
-        largest = np.where(fresh, 0, largest)
+        largest = np.where(fresh & (at - last >= month), 0, largest)
         news = np.flatnonzero(found.elevated[at] & (money >= settings.least_money) & (excess[at] > GROWS * largest))
         if not news.size:
             continue
@@ -57,6 +57,7 @@ def decide(
             some = some[sure[order[: passed[-1] + 1]] >= settings.least_surprise]
             first = _one_per_cause(some, groups, found.ratio(at, some, amounts), excess[at])
             told[at] = (largest[first] == 0).sum()
+            last[some] = at
             flags[at, first] = True
             silent[at, some] = True
             largest[some] = np.maximum(excess[at, some], largest[some])

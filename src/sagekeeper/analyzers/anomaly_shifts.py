@@ -2,7 +2,7 @@
 
 In: one day after the other, amounts evened of the week's and the month's profile. Out: per span the logarithm of the chance of
 such a rise, and the level (logarithm) that was expected. Each span is judged against its own history of the same difference in
-the same series, trend included, so that what wanders by nature may wander; a short history is held together by the error of
+the same series, trend included, so that what wanders or grows by nature may; a short history is held together by the error of
 single days. What has been as high lately is nothing new.
 """
 
@@ -64,7 +64,9 @@ class Shifts:
             news[width] = day.on & (self.mean[width][at] > highest + MARGIN)
         self.before[at] = _log_mean(evened, at, REFERENCE)
         return [
-            self._span(number, day, error, news[width] & (since >= lag + REFERENCE + 7))
+            self._span(
+                number, day, error, news[width] & (since >= REFERENCE + (2 * lag if lag > REFERENCE else lag + 7))
+            )
             for number, (width, lag) in enumerate(SPANS)
         ]
 
@@ -82,7 +84,10 @@ class Shifts:
         own, guess = self.miss[number] * TO_STD, np.maximum(error, LEAST_ERROR) * (1 + lag / max(LAGS))
         spread = (PRIOR * guess**2 + looks * own**2) / (PRIOR + looks)
         self.error[number] = np.sqrt(np.maximum(spread, LEAST_ERROR**2))
-        trend = self.centre[number] * looks / (looks + PRIOR)
+        trend = self.centre[number] * looks / (looks + 1)
+        if lag > REFERENCE and at >= 2 * lag:
+            # What has grown as fast before goes on growing.
+            trend = np.fmax(trend, self.before[at - lag] - self.before[at - 2 * lag])
         chance = student((self.rise[number] - trend) / self.error[number], PRIOR + looks)
         judged = judged & self.seen[number] & (self.rise[number] > LEAST_RISE)
         if lag > REFERENCE:

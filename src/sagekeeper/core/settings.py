@@ -252,7 +252,7 @@ class Anomalies(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     false_share: float = Field(
-        0.05, gt=0, le=0.5, description="share of what is told that may be chance (false discovery rate)"
+        0.07, gt=0, le=0.5, description="share of what is told that may be chance (false discovery rate)"
     )
     least_surprise: float = Field(
         4.0,
