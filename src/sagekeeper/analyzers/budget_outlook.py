@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.budget_periods import Period
-from sagekeeper.analyzers.forecast_known import NO_FEES, Known, apart
+from sagekeeper.analyzers.forecast_known import NOTHING_KNOWN, Known, apart
 from sagekeeper.analyzers.forecasting import ForecastSettings, breach, month_end
 from sagekeeper.analyzers.month_forecast import Forecast
 
@@ -66,13 +66,13 @@ def of_month(forecast: Forecast) -> Outlook:
     return Outlook(pl.DataFrame([row], schema=FORECAST))
 
 
-def of_period(days: pl.DataFrame, period: Period, as_of: datetime, fees: Known = NO_FEES) -> Outlook | None:
-    """Of a period that is no calendar month. ``days`` [day, cost], all there is, of which ``fees`` are set apart.
+def of_period(days: pl.DataFrame, period: Period, as_of: datetime, sure: Known = NOTHING_KNOWN) -> Outlook | None:
+    """Of a period that is no calendar month. ``days`` [day, cost], all there is, of which what is ``sure`` is set apart.
 
     None with too little history.
     """
-    known = apart(days.filter(pl.col("day") <= as_of.date()), fees)
-    shown, coming = fees.within(period.first, period.last)
+    known = apart(days.filter(pl.col("day") <= as_of.date()), sure)
+    shown, coming = sure.within(period.first, period.last)
     if known.is_empty():
         return None
     newest, oldest = known["day"][-1], known["day"][0]
@@ -90,7 +90,7 @@ def of_period(days: pl.DataFrame, period: Period, as_of: datetime, fees: Known =
         ahead.with_columns(
             *(pl.max_horizontal(pl.col(name), pl.lit(0.0)).add(spent + coming).alias(name) for name in totals),
             spent=pl.lit(spent),
-            path=pl.Series([fees.on_top(ahead["path"][0].to_list(), newest)]),
+            path=pl.Series([sure.on_top(ahead["path"][0].to_list(), newest)]),
         ).select(pl.col(name).cast(kind) for name, kind in FORECAST.items())
     )
 

@@ -39,13 +39,17 @@ class Known:
         inside = pl.col("day").is_between(first, last)
         return float(self.shown.filter(inside)["cost"].sum()), float(self.coming.filter(inside)["cost"].sum())
 
+    def besides(self, shown: pl.DataFrame) -> Known:
+        """With more that is ``shown`` [day, cost] and not learned from."""
+        return Known(_per_day(pl.concat([self.shown, shown])), self.coming)
+
     def on_top(self, path: Sequence[float], upto: date) -> list[float]:
         """``path``, the costs of the days after ``upto``, with what is sure to come on each."""
         per_day = dict(self.coming.iter_rows())
         return [cost + per_day.get(upto + timedelta(days=number), 0.0) for number, cost in enumerate(path, start=1)]
 
 
-NO_FEES = Known(DAYS.to_frame(), DAYS.to_frame())
+NOTHING_KNOWN = Known(DAYS.to_frame(), DAYS.to_frame())
 
 
 def committed(rows: pl.DataFrame, as_of: datetime, until: date) -> Known:

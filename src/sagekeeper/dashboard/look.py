@@ -37,6 +37,7 @@ from sagekeeper.reports.views import (
     bills,
     budgets,
     captured,
+    episodes,
     estimates,
     findings,
     freshness,
@@ -74,7 +75,9 @@ def first_page() -> overview.Overview:
 
 @remembered(DAILY_COSTS, ledger=True, spinner="Adding up …")
 def _first_page(hour: datetime) -> overview.Overview:
-    return overview.overview(cube(spend.COST_EXPLORER), opened().ledger, _budget_states(hour), hour)
+    here = opened()
+    gone = episodes.gone(here.ledger, here.lake, hour)
+    return overview.overview(cube(spend.COST_EXPLORER), here.ledger, _budget_states(hour), hour, gone)
 
 
 def budget_states() -> list[budgets.BudgetState]:

@@ -25,6 +25,7 @@ from sagekeeper.reports.recipients import of_owner, platform
 from sagekeeper.reports.runaway_alert import KIND as RUNAWAY
 from sagekeeper.reports.runaway_alert import runaway_letter
 from sagekeeper.reports.views.budgets import BudgetState, Threshold, all_states
+from sagekeeper.reports.views.episodes import gone
 from sagekeeper.reports.views.findings import finding, finding_lines
 from sagekeeper.reports.views.incidents import incident_lines
 from sagekeeper.reports.views.overview import overview
@@ -104,7 +105,8 @@ def compose_digest(ledger: Ledger, lake: Lake, settings: Settings, as_of: dateti
     if week is None:
         return None
     resources = by_resource(lake, COST_EXPLORER, week.currency, "billed", week.first, week.last)
-    seen = overview(cube, ledger, all_states(ledger, lake, settings, cube, as_of), as_of)
+    states = all_states(ledger, lake, settings, cube, as_of)
+    seen = overview(cube, ledger, states, as_of, gone(ledger, lake, as_of))
     return digest_letter(week, week_movers(resources), seen, settings.dashboard_url)
 
 

@@ -32,11 +32,15 @@ NOTHING = 0.005
 
 @dataclass(frozen=True)
 class Means:
-    """What judging budgets needs besides the cube. ``fine``: rows of budgets about resources, by budget name."""
+    """What judging budgets needs besides the cube. ``fine``: rows of budgets about resources, by budget name.
+
+    ``gone``: of incidents that are over (`episodes.gone`), not to be learned from.
+    """
 
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     fine: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    gone: pl.DataFrame | None = None
 
 
 def means_of(lake: Lake, settings: Settings, budgets: Iterable[BudgetRow], as_of: datetime) -> Means:
@@ -74,8 +78,20 @@ def rows_of(cube: pl.DataFrame, row: BudgetRow, scoped: Scoped, means: Means) ->
             return cube.clear(), "What its resources cost was not asked for here."
     else:
         rows = cube.filter(scoped.where)
-    notion = scoped.notion if row.source == AWS else (row.document or {}).get("notion", "billed")
-    return _in_currency(rows.with_columns(billed=pl.col(notion)), row.currency, means.rates)
+    return _in_currency(rows.with_columns(billed=pl.col(notion_of(row, scoped))), row.currency, means.rates)
+
+
+def notion_of(row: BudgetRow, scoped: Scoped) -> str:
+    """Which of the four notions of cost the budget counts."""
+    return scoped.notion if row.source == AWS else str((row.document or {}).get("notion", "billed"))
+
+
+def gone_of(row: BudgetRow, scoped: Scoped, means: Means) -> pl.DataFrame | None:
+    """[day, cost] of ``means.gone`` in the budget's scope, cost and currency. Of a model's share nothing is known."""
+    if means.gone is None or scoped.why_not or scoped.models:
+        return None
+    rows = means.gone.filter(scoped.where).with_columns(billed=pl.col(notion_of(row, scoped)))
+    return _in_currency(rows, row.currency, means.rates)[0].select("day", cost="billed")
 
 
 def covers(where: pl.Expr, things: list[dict[str, str | None]]) -> list[bool]:

@@ -8,7 +8,7 @@ ends at or above it is at least as high as the threshold asks for (forecast). Wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sagekeeper.analyzers import budget_scope
 from sagekeeper.analyzers.budget_outlook import Outlook, as_forecast, of_month, of_period
 from sagekeeper.analyzers.budget_periods import Period, period_of, planned_limit
-from sagekeeper.analyzers.forecast_known import NO_FEES, apart, committed, with_known
+from sagekeeper.analyzers.forecast_known import NOTHING_KNOWN, Known, apart, committed, with_known
 from sagekeeper.analyzers.month_forecast import Forecast, this_month, with_tax
 from sagekeeper.collector.aws_budgets import AWS
 from sagekeeper.core.clock import month_start, next_month
@@ -28,7 +28,8 @@ from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.models import BudgetRow
 from sagekeeper.core.settings import Budget, Settings
 from sagekeeper.reports import wording as say
-from sagekeeper.reports.views.budget_rows import Means, means_of, rows_of, scope_of
+from sagekeeper.reports.views.budget_rows import Means, gone_of, means_of, notion_of, rows_of, scope_of
+from sagekeeper.reports.views.episodes import gone
 from sagekeeper.reports.views.spend import TAX, between, per_day, total
 
 ThresholdKind = Literal["actual", "forecast"]
@@ -140,7 +141,8 @@ def all_states(
 ) -> list[BudgetState]:
     """Every budget that there is, judged with all that the lake and the settings say of it."""
     known = all_budgets(ledger, settings.budgets)
-    return budget_states(cube, known, as_of, means_of(lake, settings, known, as_of))
+    means = replace(means_of(lake, settings, known, as_of), gone=gone(ledger, lake, as_of))
+    return budget_states(cube, known, as_of, means)
 
 
 def row_of(budget: Budget, source: str) -> BudgetRow:
@@ -169,10 +171,13 @@ def row_of(budget: Budget, source: str) -> BudgetRow:
     )
 
 
-def forecast_of(cube: pl.DataFrame, as_of: datetime, notion: str = "billed") -> Forecast | None:
+def forecast_of(
+    cube: pl.DataFrame, as_of: datetime, notion: str = "billed", over: pl.DataFrame | None = None
+) -> Forecast | None:
     """Where the month ends, or None where the bill says nothing about this month yet.
 
     ``notion``: what the cube's ``billed`` is. Fees of commitments are fixed as billed, and in no other notion.
+    ``over``: [day, cost] of it that is spent and will not come again.
     """
     until = cube.filter(pl.col("day") <= as_of.date())
     is_tax = pl.col("charge_category") == TAX
@@ -182,8 +187,13 @@ def forecast_of(cube: pl.DataFrame, as_of: datetime, notion: str = "billed") -> 
     if until.filter(pl.col("day") >= month_start(as_of.date())).is_empty():
         return None
     last = next_month(as_of.date()) - timedelta(days=1)
-    fees = committed(until, as_of, last) if notion == "billed" else NO_FEES
-    return with_tax(with_known(this_month(apart(charges, fees), as_of), fees), charges, tax)
+    known = _known(until, as_of, last, notion, over)
+    return with_tax(with_known(this_month(apart(charges, known), as_of), known), charges, tax)
+
+
+def _known(rows: pl.DataFrame, as_of: datetime, until: date, notion: str, over: pl.DataFrame | None) -> Known:
+    fees = committed(rows, as_of, until) if notion == "billed" else NOTHING_KNOWN
+    return fees if over is None else fees.besides(over)
 
 
 def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) -> BudgetState:
@@ -198,8 +208,8 @@ def _state(cube: pl.DataFrame, row: BudgetRow, as_of: datetime, means: Means) ->
         spent = 0.0  # There is a bill of this period, and nothing of this scope is on it.
     why = why or _not_now(document, today)
     spent = None if why else spent
-    notion = scoped.notion if row.source == AWS else str(document.get("notion", "billed"))
-    outlook, forecast = (None, None) if why else _ahead(own, within, period, as_of, notion)
+    notion = notion_of(row, scoped)
+    outlook, forecast = (None, None) if why else _ahead(own, within, period, as_of, notion, gone_of(row, scoped, means))
     limit = float(amount)
     p_breach = None if outlook is None else outlook.p(limit)
     return BudgetState(
@@ -270,16 +280,21 @@ def _amount(row: BudgetRow, document: dict[str, Any], period: Period) -> Decimal
 
 
 def _ahead(
-    own: pl.DataFrame, within: pl.DataFrame, period: Period, as_of: datetime, notion: str
+    own: pl.DataFrame,
+    within: pl.DataFrame,
+    period: Period,
+    as_of: datetime,
+    notion: str,
+    over: pl.DataFrame | None,
 ) -> tuple[Outlook | None, Forecast | None]:
     today = as_of.date()
     if period.is_month and period.first == month_start(today):
-        forecast = forecast_of(own, as_of, notion)
+        forecast = forecast_of(own, as_of, notion, over)
         if forecast is None:
             return None, None
         return of_month(forecast), forecast
-    fees = committed(own, as_of, period.last) if notion == "billed" else NO_FEES
-    outlook = of_period(per_day(own, "billed").select("day", "cost"), period, as_of, fees)
+    known = _known(own, as_of, period.last, notion, over)
+    outlook = of_period(per_day(own, "billed").select("day", "cost"), period, as_of, known)
     young = int(per_day(within, "billed")["provisional"].sum())
     return outlook, None if outlook is None else as_forecast(outlook, period, young)
 

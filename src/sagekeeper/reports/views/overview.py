@@ -100,8 +100,14 @@ class Overview:
         return self.spend.upto is None and not self.sources and not self.findings
 
 
-def overview(cube: pl.DataFrame, ledger: Ledger, states: list[BudgetState], as_of: datetime) -> Overview:
-    """Put the first page together."""
+def overview(
+    cube: pl.DataFrame,
+    ledger: Ledger,
+    states: list[BudgetState],
+    as_of: datetime,
+    gone: pl.DataFrame | None = None,
+) -> Overview:
+    """Put the first page together. ``gone``: what is over and not learned from (`episodes.gone`)."""
     currency = main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
     findings, proposals = finding_lines(ledger), proposal_lines(ledger)
@@ -109,10 +115,11 @@ def overview(cube: pl.DataFrame, ledger: Ledger, states: list[BudgetState], as_o
     failed, sources = failures(ledger), source_states(ledger, as_of)
     first = month_start(as_of.date())
     month = between(own, first, as_of.date())
+    over = None if gone is None else gone.filter(pl.col("currency") == currency).select("day", cost="billed")
     return Overview(
         as_of=as_of,
         spend=month_to_date(own, as_of, currency),
-        forecast=forecast_of(own, as_of),
+        forecast=forecast_of(own, as_of, over=over),
         budgets=states,
         month_days=per_day(month, "billed"),
         findings=findings,
