@@ -14,6 +14,7 @@ import pytest
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.tables import (
+    ATTRIBUTIONS,
     COSTS,
     DAILY_COSTS,
     FEATURE_PROFILES,
@@ -191,6 +192,7 @@ TABLES = {
     "violations": MONITOR_VIOLATIONS,
     "monitor_runs": MONITOR_RUNS,
     "model_quality": MODEL_QUALITY,
+    "attributions": ATTRIBUTIONS,
     "monitor_metrics": MONITOR_METRICS,
 }
 

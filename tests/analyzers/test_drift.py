@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sagekeeper.analyzers.drift import Settings, find, judge
+from sagekeeper.analyzers.drift import find
+from sagekeeper.analyzers.drift_judge import Settings, judge
 from sagekeeper.analyzers.facts import Facts
+from sagekeeper.core.tables import ATTRIBUTIONS
 
 TODAY = date(2026, 11, 20)
 
@@ -230,3 +232,27 @@ def test_a_weekend_that_is_always_different_is_no_drift_on_a_monday(rows: Simple
     monday = replace(facts, as_of=datetime(2026, 11, 16, 1, tzinfo=UTC))
     (still,) = judge(monday, Settings())
     assert still.status == "stable"
+
+
+def test_the_finding_carries_its_severity_and_says_why(rows: SimpleNamespace) -> None:
+    facts = world(rows, lambda day: draw(5.6 if day >= date(2026, 11, 15) else 4.0, seed=day.day))
+
+    def severity(*shares: float) -> str:
+        run = {
+            "account": rows.account,
+            "region": rows.region,
+            "endpoint": "house",
+            "schedule": "why",
+            "label": "label0",
+        }
+        run |= {"method": "kernel_shap", "execution_time": datetime(2026, 11, 18, 9, tzinfo=UTC)}
+        given = [run | {"feature": name, "value": share} for name, share in zip(("income", "age"), shares, strict=True)]
+        (finding,) = find(replace(facts, attributions=rows.frame(ATTRIBUTIONS, given)), Settings())
+        assert "what the model goes by (Clarify, 18 Nov 2026)" in finding.explanation
+        assert finding.evidence.figures[-1].label == "Drift weighted by what the model goes by"
+        return finding.severity
+
+    (unknown,) = find(facts, Settings())
+    assert unknown.severity == "medium" and "What the model goes by is not known" in unknown.explanation
+    assert any("explainability" in one for one in unknown.unknowns)
+    assert (severity(9.0, 1.0), severity(0.1, 9.9)) == ("high", "low")

@@ -1,73 +1,23 @@
-"""Drift: do the features that a model is asked with still look like those it was made for?
+"""Drift: do the features that a model is asked with still look like those it was made for, and is the model likely hurt?
 
-In: feature profiles (baseline, and captures by window). Out: one finding per endpoint, its features ranked inside. A feature
-drifts when all of this holds for the newest days: the difference is not chance (two-sample tests, false discoveries bounded over
-all features), the *lower* bound of its size exceeds what matters in practice, and it was there on at least two of those days.
-Too few records is `unknown`, which is neither drift nor its absence.
+In: feature profiles (baseline, and captures by window), what the models go by, and their quality beside its line. Out: one
+finding per endpoint, its features ranked inside. What drifts is `drift_judge`'s word, how grave it is `drift_harm`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import Literal
+from datetime import date, datetime
 
 import polars as pl
-from pydantic import Field
 
-from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, kind_of, missing_shift, value_shift
-from sagekeeper.analyzers.drift_history import History, asked_and_answered, history_of
-from sagekeeper.analyzers.drift_samples import sample_of
-from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
+from sagekeeper.analyzers.drift_harm import HIGH_EXPOSURE, LOW_EXPOSURE, Harm, harm, importances, lines
+from sagekeeper.analyzers.drift_judge import Settings, Verdict, judge, least, weight
+from sagekeeper.analyzers.facts import Analyzer, Facts
 from sagekeeper.analyzers.owners import owner
 from sagekeeper.core.clock import day_start
-from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, ResourceRef, Series, Severity, fingerprint
+from sagekeeper.core.types import Completeness, Evidence, Figure, Finding, ResourceRef, Series, fingerprint
 
-MODEL = ("account", "region", "endpoint", "variant")
 SHOWN_FEATURES = 6
-STRONG_EFFECT = 0.3
-
-Status = Literal["drift", "stable", "unknown"]
-
-
-class Settings(AnalyzerSettings):
-    """What counts as drift."""
-
-    window_days: int = Field(
-        3, ge=1, le=14, description="newest whole days, and the one under way, that are compared with the baseline"
-    )
-    persist_days: int = Field(2, ge=1, le=14, description="on how many of them the feature must have moved")
-    least_effect: float = Field(
-        0.1, ge=0.0, le=1.0, description="smallest total variation that matters; the lower bound counts"
-    )
-    least_missing: float = Field(0.05, ge=0.0, le=1.0, description="smallest change of the share missing that matters")
-    false_discovery_rate: float = Field(0.05, gt=0.0, le=0.5, description="share of chance among what is called drift")
-    monthly_false_alarms: float = Field(
-        0.01,
-        gt=0.0,
-        le=0.5,
-        description="of an endpoint's features without baseline: chance of any false alarm a month",
-    )
-    fewest_records: int = Field(300, ge=30, description="records in the window, below which it is unknown")
-    fewest_records_a_day: int = Field(100, ge=30, description="records of a day, below which the day is unknown")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One feature of one endpoint variant. ``shift`` is the worse of values and missing share, None if ``unknown``."""
-
-    model: tuple[str, str, str, str]
-    feature: str
-    status: Status
-    shift: Shift | None
-    records: int
-    why: str
-    since: date | None
-    days: list[tuple[date, Shift | None]]
-    """The shift of every captured day, None where it had too few records. Only of features that drift."""
-    what: str = ""
-    """What happened to the values of a feature that drifts."""
 
 
 def find(facts: Facts, settings: Settings) -> list[Finding]:
@@ -76,173 +26,42 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
     for verdict in judge(facts, settings):
         by_endpoint.setdefault(verdict.model[:3], []).append(verdict)
     owners = _owners(facts)
-    return [
-        _finding(facts, settings, endpoint, verdicts, owners.get(endpoint))
-        for endpoint, verdicts in sorted(by_endpoint.items())
-        if any(one.status == "drift" for one in verdicts)
-    ]
-
-
-def judge(facts: Facts, settings: Settings) -> list[Verdict]:
-    """Every feature that has a baseline or was captured, also the stable and the unknown ones."""
-    known = facts.feature_profiles.filter(pl.col("window_end") <= facts.as_of)
-    captures = asked_and_answered(known)
-    baselines = known.filter(pl.col("role") == "baseline").sort("window_start")
-    found: list[Verdict] = []
-    for key, own in captures.group_by(MODEL, maintain_order=True):
-        model = (str(key[0]), str(key[1]), str(key[2]), str(key[3]))
-        of_endpoint = baselines.filter(
-            (pl.col("account") == model[0]) & (pl.col("region") == model[1]) & (pl.col("endpoint") == model[2])
-        )
-        # A baseline made for this very variant is better than one made for the endpoint.
-        mine = of_endpoint.filter(pl.col("variant") == model[3])
-        baseline = mine if mine.height else of_endpoint
-        newest = baseline.group_by("feature").last() if baseline.height else baseline
-        found += _judge_model(facts, settings, model, newest, own)
+    goes_by, quality = importances(facts.attributions, facts.as_of), lines(facts.model_quality, facts.as_of)
+    found = []
+    for endpoint, verdicts in sorted(by_endpoint.items()):
+        drifting = _drifting(verdicts, settings)
+        if drifting:
+            lows = {one.feature: 0.0 for one in drifting}
+            for one in drifting:
+                lows[one.feature] = max(lows[one.feature], one.shift.low if one.shift else 0.0)
+            hurt = harm(lows, _since(drifting), goes_by.get(endpoint), quality.get(endpoint, []))
+            found.append(_finding(facts, settings, endpoint, verdicts, hurt, owners.get(endpoint)))
     return found
 
 
-def _judge_model(
-    facts: Facts, settings: Settings, model: tuple[str, str, str, str], baseline: pl.DataFrame, captures: pl.DataFrame
-) -> Iterator[Verdict]:
-    first = facts.as_of.date() - timedelta(days=settings.window_days)
-    recent = captures.filter(pl.col("day") >= first)
-    features = sorted(set(baseline["feature"]) | set(captures["feature"]))
-    before = {name: sample_of(baseline.filter(pl.col("feature") == name)) for name in baseline["feature"]}
-    now = {str(name): sample_of(rows) for (name,), rows in recent.group_by("feature")}
-    past = _past(captures, set(features) - set(before), settings)
-    before |= {name: sample_of(one.reference) for name, one in past.items() if not one.why}
-    unknown = {name: _unknown_because(before.get(name), now.get(name), settings) for name in features}
-    judged = [name for name in features if unknown[name] is None]
-    shifts = {name: _shifts(before[name], now[name]) for name in judged}
-    called = _called(shifts, settings)
-    for name in features:
-        records = now[name].records if name in now else 0
-        reason = past[name].why if name in past and past[name].why else unknown[name]
-        if reason is not None:
-            yield Verdict(model, name, "unknown", None, records, reason, None, [])
-            continue
-        worst = max(shifts[name], key=lambda one: _weight(one, settings))
-        if name not in called or (name in past and past[name].alarm is None):
-            yield Verdict(model, name, "stable", worst, records, "within what chance and practice allow", None, [])
-            continue
-        mine = max(called[name], key=lambda one: _weight(one, settings))
-        days = _days(before[name], captures.filter(pl.col("feature") == name), mine, settings)
-        verdict = _persistent(model, name, mine, records, days, first, settings)
-        if name in past:
-            verdict = replace(
-                verdict, why=f"{verdict.why}, against its own traffic before {past[name].until:%-d %b %Y}"
-            )
-        drifts = verdict.status == "drift"
-        yield replace(verdict, what=_what(before[name], now[name], mine)) if drifts else verdict
+def _drifting(verdicts: list[Verdict], settings: Settings) -> list[Verdict]:
+    """Those that drift, the worst first."""
+    return sorted(
+        (one for one in verdicts if one.status == "drift" and one.shift is not None),
+        key=lambda one: -weight(one.shift, settings) if one.shift else 0.0,
+    )
 
 
-def _past(captures: pl.DataFrame, features: set[str], settings: Settings) -> dict[str, History]:
-    """Of features without a baseline."""
-    mine = captures.filter(pl.col("feature").is_in(sorted(features)))
-    return {
-        str(name): history_of(rows, len(features), settings.monthly_false_alarms)
-        for (name,), rows in mine.group_by("feature")
-    }
-
-
-def _what(before: Sample, now: Sample, shift: Shift) -> str:
-    if shift.unit == "share missing":
-        return f"missing {before.missing / before.records:.1%} before, {now.missing / now.records:.1%} now"
-    return kind_of(before, now)
-
-
-def _persistent(
-    model: tuple[str, str, str, str],
-    feature: str,
-    shift: Shift,
-    records: int,
-    days: list[tuple[date, Shift | None]],
-    first: date,
-    settings: Settings,
-) -> Verdict:
-    moved = [(day, one is not None and _moved(one, settings)) for day, one in days if one is not None]
-    lately = [drifted for day, drifted in moved if day >= first]
-    if len(lately) < settings.persist_days:
-        why = f"only {len(lately)} of the last days had {settings.fewest_records_a_day} records or more"
-        return Verdict(model, feature, "unknown", shift, records, why, None, days)
-    if sum(lately) < settings.persist_days:
-        why = f"it moved on {sum(lately)} of the last days, {settings.persist_days} are needed"
-        return Verdict(model, feature, "stable", shift, records, why, None, days)
-    since = moved[-1][0]
-    # Back to the first day of this drift. One quiet day between two moved ones does not end it.
-    quiet = 0
-    for day, drifted in reversed(moved):
-        quiet = 0 if drifted else quiet + 1
-        if quiet >= settings.persist_days:
-            break
-        since = day if drifted else since
-    return Verdict(model, feature, "drift", shift, records, f"since {since:%-d %b %Y}", since, days)
-
-
-def _called(shifts: dict[str, list[Shift]], settings: Settings) -> dict[str, list[Shift]]:
-    """Features with the shifts that are neither chance nor too small to matter."""
-    every = [(name, one) for name, many in shifts.items() for one in many]
-    real = false_discovery([one.p_value for _, one in every], settings.false_discovery_rate)
-    called: dict[str, list[Shift]] = {}
-    for (name, one), is_real in zip(every, real, strict=True):
-        if is_real and one.low > _least(one, settings):
-            called.setdefault(name, []).append(one)
-    return called
-
-
-def _moved(day: Shift, settings: Settings) -> bool:
-    """A day alone has few records: its size must matter and it must not be chance, but its lower bound may lie below."""
-    return day.effect > _least(day, settings) and day.p_value <= settings.false_discovery_rate
-
-
-def _least(shift: Shift, settings: Settings) -> float:
-    return settings.least_missing if shift.unit == "share missing" else settings.least_effect
-
-
-def _weight(shift: Shift, settings: Settings) -> float:
-    """How often the lower bound holds what matters, so that shifts of different kinds can be ranked."""
-    return shift.low / max(_least(shift, settings), 1e-9)
-
-
-def _shifts(before: Sample, now: Sample) -> list[Shift]:
-    return [one for one in (value_shift(before, now), missing_shift(before, now)) if one is not None]
-
-
-def _unknown_because(before: Sample | None, now: Sample | None, settings: Settings) -> str | None:
-    if before is None:
-        return "there is no baseline of it"
-    if now is None:
-        return "it was not captured in the last days"
-    if now.records < settings.fewest_records:
-        return f"only {now.records} records in the last days, {settings.fewest_records} are needed"
-    if before.records < settings.fewest_records:
-        return f"its baseline has only {before.records} records, {settings.fewest_records} are needed"
-    if before.present and now.present and (before.counts is None) != (now.counts is None):
-        return "its baseline holds numbers and the captures do not, or the other way round"
-    return None
-
-
-def _days(before: Sample, captures: pl.DataFrame, like: Shift, settings: Settings) -> list[tuple[date, Shift | None]]:
-    found: list[tuple[date, Shift | None]] = []
-    for (day,), rows in captures.sort("day").group_by("day", maintain_order=True):
-        assert isinstance(day, date)
-        sample = sample_of(rows)
-        enough = sample.records >= settings.fewest_records_a_day
-        same = [one for one in _shifts(before, sample) if one.unit == like.unit] if enough else []
-        found.append((day, same[0] if same else None))
-    return found
+def _since(drifting: list[Verdict]) -> date:
+    return min(one.since for one in drifting if one.since is not None)
 
 
 def _finding(
-    facts: Facts, settings: Settings, endpoint: tuple[str, str, str], verdicts: list[Verdict], whose: str | None
+    facts: Facts,
+    settings: Settings,
+    endpoint: tuple[str, str, str],
+    verdicts: list[Verdict],
+    hurt: Harm,
+    whose: str | None,
 ) -> Finding:
-    drifting = sorted(
-        (one for one in verdicts if one.status == "drift" and one.shift is not None),
-        key=lambda one: -_weight(one.shift, settings) if one.shift else 0.0,
-    )
+    drifting = _drifting(verdicts, settings)
     unknown = [one for one in verdicts if one.status == "unknown"]
-    since = min(one.since for one in drifting if one.since is not None)
+    since = _since(drifting)
     names = [one.feature for one in drifting]
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = "have" if len(names) > 1 else "has"
@@ -251,29 +70,38 @@ def _finding(
         fingerprint=fingerprint("feature_drift", *endpoint),
         kind="feature_drift",
         subject=ResourceRef(account=endpoint[0], region=endpoint[1], kind="endpoint", name=endpoint[2]),
-        severity=_severity(drifting),
+        severity=hurt.severity,
         title=f"What {endpoint[2]} is asked with has changed",
         explanation=(
-            f"{listed} {verb} looked different from the baseline since {since:%-d %B %Y}, by more than chance explains; "
-            f"what the model answers may no longer be right."
+            f"{listed} {verb} looked different from the baseline since {since:%-d %B %Y}, by more than chance explains. "
+            f"{hurt.why}"
         ),
         certainty="measured",
         first_seen=day_start(since),
         last_seen=facts.as_of,
         provisional=False,
         evidence=Evidence(
-            figures=[_figure(one, settings, last) for one in drifting],
+            figures=[*(_figure(one, settings, last) for one in drifting), *_exposed(hurt)],
             series=[_series(one) for one in drifting[:SHOWN_FEATURES]],
         ),
         completeness=Completeness(found=len(verdicts) - len(unknown), expected=len(verdicts)),
-        unknowns=[f"{one.feature}: {one.why}" for one in unknown],
+        unknowns=[*(f"{one.feature}: {one.why}" for one in unknown), *hurt.unknowns],
         owner=whose,
     )
 
 
-def _severity(drifting: list[Verdict]) -> Severity:
-    strong = any(one.shift is not None and one.shift.low >= STRONG_EFFECT for one in drifting)
-    return "high" if strong or len(drifting) > 2 else "medium"
+def _exposed(hurt: Harm) -> list[Figure]:
+    if hurt.exposure is None:
+        return []
+    return [
+        Figure(
+            label="Drift weighted by what the model goes by",
+            value=round(hurt.exposure, 3),
+            unit="0 to 1",
+            basis=f"share of Clarify's attributions x lower bound of the effect, added up; high from {HIGH_EXPOSURE:g}, "
+            f"low below {LOW_EXPOSURE:g}",
+        )
+    ]
 
 
 def _figure(one: Verdict, settings: Settings, last: date) -> Figure:
@@ -285,7 +113,7 @@ def _figure(one: Verdict, settings: Settings, last: date) -> Figure:
         period=f"{settings.window_days} days to {last:%-d %b %Y}, {one.records:,} records; {one.why}",
         basis=(f"{one.what}; " if one.what else "")
         + f"{one.shift.low:.2f} to {one.shift.high:.2f} at 95 %, p {one.shift.p_value:.1g}; matters above "
-        f"{_least(one.shift, settings):g}",
+        f"{least(one.shift, settings):g}",
     )
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from sagekeeper.core.prices import PriceBook
-from sagekeeper.core.tables import MODEL_QUALITY, MONITOR_METRICS, MONITOR_RUNS, RUN_RATES
+from sagekeeper.core.tables import ATTRIBUTIONS, MODEL_QUALITY, MONITOR_METRICS, MONITOR_RUNS, RUN_RATES
 from sagekeeper.core.types import Finding
 
 BILL = "cost-explorer"
@@ -61,6 +61,7 @@ class Facts:
     """``key=value`` by which an owner asks to be left alone; empty: there is none."""
     monitor_runs: pl.DataFrame = field(default_factory=MONITOR_RUNS.empty)
     model_quality: pl.DataFrame = field(default_factory=MODEL_QUALITY.empty)
+    attributions: pl.DataFrame = field(default_factory=ATTRIBUTIONS.empty)
     monitor_metrics: pl.DataFrame = field(default_factory=MONITOR_METRICS.empty)
     run_rates: pl.DataFrame = field(default_factory=RUN_RATES.empty)
     known_rises: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=KNOWN_RISES))

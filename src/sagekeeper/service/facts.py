@@ -26,6 +26,7 @@ from sagekeeper.core.ledger.incident_models import IncidentRow
 from sagekeeper.core.settings import Settings
 from sagekeeper.core.tables import (
     ACTIVITY,
+    ATTRIBUTIONS,
     COSTS,
     DAILY_COSTS,
     FEATURE_PROFILES,
@@ -73,6 +74,7 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         monitor_runs=lake.scan(MONITOR_RUNS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         model_quality=lake.scan(MODEL_QUALITY).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
+        attributions=lake.scan(ATTRIBUTIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
         run_rates=lake.scan(RUN_RATES).filter(pl.col("day").is_between(since(RUN_RATE_DAYS), today)).collect(),
         monitor_metrics=lake.scan(MONITOR_METRICS)
         .filter(pl.col("day").is_between(since(PROFILE_DAYS), today) & pl.col("metric").str.starts_with(DISTANCE))

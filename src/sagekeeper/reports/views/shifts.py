@@ -2,7 +2,7 @@
 draw.
 
 In: the profiles of one endpoint variant, ``as_of``, the analyzer's settings. Out: a frame in the schema `SHIFTS`, the
-largest shift first, features that could not be judged last with the reason. The rule is `analyzers.drift`'s, asked
+largest shift first, features that could not be judged last with the reason. The rule is `analyzers.drift_judge`'s, asked
 here of a single model.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from sagekeeper.analyzers import drift
+from sagekeeper.analyzers import drift_judge
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.core.prices import PriceBook
 from sagekeeper.core.tables import COSTS, DAILY_COSTS, INVENTORY, JOBS, METRICS, MONITOR_VIOLATIONS
@@ -57,7 +57,7 @@ def shifts(profiles: pl.DataFrame, as_of: datetime, thresholds: dict[str, Any]) 
             "records": one.records,
             "why": one.why,
         }
-        for one in drift.judge(facts, drift.Settings.model_validate(thresholds))
+        for one in drift_judge.judge(facts, drift_judge.Settings.model_validate(thresholds))
     ]
     by_gravity = pl.col("status").replace_strict({"drift": 0, "stable": 1, "unknown": 2}, return_dtype=pl.Int8)
     frame = pl.DataFrame(rows, schema=SHIFTS)
