@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ from sagekeeper.core.lake import Lake, Scope
 from sagekeeper.core.ledger import Ledger, open_ledger
 from sagekeeper.core.ledger.incidents import decide_incident, record_incidents
 from sagekeeper.core.settings import Budget, Settings
-from sagekeeper.core.tables import DAILY_COSTS
+from sagekeeper.core.tables import COSTS, DAILY_COSTS
 from sagekeeper.core.types import Finding, ResourceRef, Stake
 from sagekeeper.reports.views.budgets import BudgetState, all_states
 from sagekeeper.reports.views.episodes import gone
@@ -116,3 +117,42 @@ def test_a_surge_somebody_expected_is_over_when_the_bill_says_so_and_an_open_one
         decide_incident(session, "surge", "expected", "ann", AS_OF, reason="the winter sale")
     assert gone(expected, lake, AS_OF)["billed"].to_list() == pytest.approx([400.0] * 4)
     assert gone(known([SURGE], [SURGE]), lake, AS_OF).is_empty()
+
+
+def test_a_price_that_rose_four_days_ago_is_in_the_forecast_whole_where_the_bill_tells_whose_it_is(
+    tmp_path: Path,
+) -> None:
+    rise = date(2026, 11, 16)
+    row = PLACE | {"dataset": COST_EXPLORER, "currency": "USD", "estimated": False, "charge_category": "Usage"}
+    row |= {"service": "Amazon SageMaker", "usage_family": "hosting", "resource_name": "fraud", "owner": "risk"}
+    line = {"x_Dataset": COST_EXPLORER, "SubAccountId": PLACE["account"], "RegionId": PLACE["region"]}
+    line |= {"ServiceName": "Amazon SageMaker", "ChargeCategory": "Usage", "x_UsageType": "USE1-Host:ml.m5.4xlarge"}
+    days = [(FIRST + timedelta(days=n)) for n in range(80)]
+    costs = [150.0 if day >= rise else 100.0 for day in days]
+    lake = Lake(tmp_path)
+    for table, made in (
+        (DAILY_COSTS, [row | {"day": day, "billed_cost": cost} for day, cost in zip(days, costs, strict=True)]),
+        (
+            COSTS,
+            [
+                line | {"x_ChargeDate": day, "BilledCost": cost, "ConsumedQuantity": 100.0, "BillingCurrency": "USD"}
+                for day, cost in zip(days, costs, strict=True)
+            ],
+        ),
+    ):
+        filled = [dict.fromkeys(table.columns) | item for item in made]
+        lake.replace(table, pl.DataFrame(filled, schema=table.columns), Scope())
+    told = incident(
+        "price", "price_change", "usage_type", line["x_UsageType"], datetime(2026, 11, 16, tzinfo=UTC), 200, 50
+    )
+    ledger = open_ledger("sqlite://")
+    with ledger.session() as session:
+        record_incidents(session, ["price_change"], [told], AS_OF)
+    page = overview(load_cube(lake, COST_EXPLORER, AS_OF), ledger, [], AS_OF, gone(ledger, lake, AS_OF)).forecast
+    assert page is not None
+    assert page.spent == pytest.approx(15 * 100 + 4 * 150)
+    assert page.expected == pytest.approx(page.spent + 11 * 150)
+    ours, hers = budget(lake, ledger).forecast, budget(lake, ledger, owner="risk").forecast
+    assert ours is not None and ours.expected == pytest.approx(page.expected)
+    assert hers is not None and hers.spent == pytest.approx(page.spent) and hers.expected < page.expected - 100
+    assert gone(open_ledger("sqlite://"), lake, AS_OF).is_empty()

@@ -53,7 +53,7 @@ def at_old_prices(usage: pl.DataFrame, facts: Facts) -> pl.DataFrame:
 def price_effects(facts: Facts) -> pl.DataFrame:
     """[*FAMILY, usage_type, machine, quantity, cost, effect]: a row per usage type and day since its price rose."""
     days = unit_prices(facts.costs)
-    rises = risen(days, facts, Settings())
+    rises = risen(days, facts.as_of, Settings())
     key = ["account", "region", "service", "usage_type", "currency"]
     since = days.join(rises.select(*key, "since", "before"), on=key, how="inner", nulls_equal=True).filter(
         pl.col("day") >= pl.col("since")

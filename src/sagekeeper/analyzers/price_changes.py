@@ -7,7 +7,7 @@ without a quantity has no unit price; days younger than 48 hours count into the 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -36,7 +36,7 @@ class Settings(AnalyzerSettings):
 def find(facts: Facts, settings: Settings) -> list[Finding]:
     """One finding per usage type whose price has risen."""
     days = unit_prices(facts.costs)
-    return [_finding(facts, row, days) for row in risen(days, facts, settings).iter_rows(named=True)]
+    return [_finding(facts, row, days) for row in risen(days, facts.as_of, settings).iter_rows(named=True)]
 
 
 def unit_prices(costs: pl.DataFrame) -> pl.DataFrame:
@@ -58,10 +58,10 @@ def unit_prices(costs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def risen(days: pl.DataFrame, facts: Facts, settings: Settings) -> pl.DataFrame:
+def risen(days: pl.DataFrame, as_of: datetime, settings: Settings) -> pl.DataFrame:
     """[`KEY`, since, before, now, excess, per_month], the most money first."""
     price, day = pl.col("price"), pl.col("day")
-    final = days.filter(day < (facts.as_of - FINAL_AFTER).date())
+    final = days.filter(day < (as_of - FINAL_AFTER).date())
     marked = final.with_columns(now=price.last().over(KEY))
     other = (price / pl.col("now") - 1).abs() > STEADY
     split = marked.with_columns(changed=day.filter(other).max().over(KEY)).filter(pl.col("changed").is_not_null())
@@ -84,7 +84,7 @@ def risen(days: pl.DataFrame, facts: Facts, settings: Settings) -> pl.DataFrame:
             & (pl.col("now") >= pl.col("before") * (1 + settings.least_rise))
         )
     )
-    whole = day < (facts.as_of - FINAL_AFTER).date()
+    whole = day < (as_of - FINAL_AFTER).date()
     effect = pl.col("cost") - pl.col("quantity") * pl.col("before")
     return (
         days.join(steps, on=KEY, how="inner", nulls_equal=True)

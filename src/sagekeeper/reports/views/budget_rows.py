@@ -34,7 +34,7 @@ NOTHING = 0.005
 class Means:
     """What judging budgets needs besides the cube. ``fine``: rows of budgets about resources, by budget name.
 
-    ``gone``: of incidents that are over (`episodes.gone`), not to be learned from.
+    ``gone``: not to be learned from as it stands (`episodes.gone`).
     """
 
     rates: Mapping[str, Decimal] = field(default_factory=dict)
@@ -91,7 +91,9 @@ def gone_of(row: BudgetRow, scoped: Scoped, means: Means) -> pl.DataFrame | None
     if means.gone is None or scoped.why_not or scoped.models:
         return None
     rows = means.gone.filter(scoped.where).with_columns(billed=pl.col(notion_of(row, scoped)))
-    return _in_currency(rows, row.currency, means.rates)[0].select("day", cost="billed")
+    # Of a price only the billed effect is known.
+    known = rows.filter(pl.col("billed").is_not_null())
+    return _in_currency(known, row.currency, means.rates)[0].select("day", cost="billed")
 
 
 def covers(where: pl.Expr, things: list[dict[str, str | None]]) -> list[bool]:

@@ -177,7 +177,7 @@ def forecast_of(
     """Where the month ends, or None where the bill says nothing about this month yet.
 
     ``notion``: what the cube's ``billed`` is. Fees of commitments are fixed as billed, and in no other notion.
-    ``over``: [day, cost] of it that is spent and will not come again.
+    ``over``: [day, cost] of it that is not to be learned from (`episodes.gone`).
     """
     until = cube.filter(pl.col("day") <= as_of.date())
     is_tax = pl.col("charge_category") == TAX

@@ -107,7 +107,7 @@ def overview(
     as_of: datetime,
     gone: pl.DataFrame | None = None,
 ) -> Overview:
-    """Put the first page together. ``gone``: what is over and not learned from (`episodes.gone`)."""
+    """Put the first page together. ``gone``: not to be learned from as it stands (`episodes.gone`)."""
     currency = main_currency(cube)
     own = cube.filter(pl.col("currency") == currency)
     findings, proposals = finding_lines(ledger), proposal_lines(ledger)
