@@ -69,6 +69,13 @@ def test_an_expected_one_off_of_an_endpoint_that_is_back_is_taken_out_above_its_
     assert gone(seen, rows) == {date(2026, 11, day): 400.0 for day in (9, 10, 11, 12)}
 
 
+def test_what_was_there_a_month_ago_too_will_come_again_and_is_left() -> None:
+    rows = endpoint(50.0, date(2026, 11, 9), date(2026, 11, 12), 450.0).with_columns(
+        billed=pl.when(pl.col("day").is_between(date(2026, 10, 8), date(2026, 10, 10))).then(450.0).otherwise("billed")
+    )
+    assert gone(incident("endpoint", "e", date(2026, 11, 9), 1600.0, 400.0), rows) == {}
+
+
 def test_no_more_is_taken_than_the_incident_says() -> None:
     rows = endpoint(50.0, date(2026, 11, 9), date(2026, 11, 12), 450.0)
     seen = incident("endpoint", "e", date(2026, 11, 9), 800.0, 400.0)

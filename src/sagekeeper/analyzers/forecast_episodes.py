@@ -3,8 +3,8 @@
 In: incidents about one resource, and its rows of the bill. Out: the same rows, each notion of cost times the share of the day
 that was too much. Only of what is *over*: a job that was seen to end, or a resource that on the last three whole days cost less
 than half of the incident's excess above its usual (median of the four weeks before). A level that holds is no episode, whatever
-was said of it: it is expected to go on. No more is taken than the incident says was too much, and of the last three weeks only:
-what is older says little of the level today.
+was said of it: it is expected to go on. Nor is what was there about the same day a month ago: it will come again. No more is
+taken than the incident says was too much, and of the last three weeks only: what is older says little of the level today.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from sagekeeper.analyzers.month_forecast import FINAL_AFTER
 
 BACK, BEFORE, RECENT = 3, 28, 21
 """Whole days it must be back for; days before it that say what is usual; days an episode matters for."""
+MONTH_AGO = (34, 25)
+"""Days before it in which it began if it comes every month: it will come again."""
 HALF = 0.5
 SUBJECT = ("account", "region", "resource_kind", "resource_name")
 INCIDENTS = pl.Schema(
@@ -38,21 +40,26 @@ def over(incidents: pl.DataFrame, rows: pl.DataFrame, as_of: datetime, costs: tu
     bill = rows.group_by(*SUBJECT, "day").agg(cost=pl.col(costs[0]).sum())
     cost, day, since, own = pl.col("cost"), pl.col("day"), pl.col("since"), "incident"
     days = (
-        incidents.with_columns(day=pl.date_ranges(since - timedelta(days=BEFORE), pl.lit(today)))
+        incidents.with_columns(day=pl.date_ranges(since - timedelta(days=MONTH_AGO[0]), pl.lit(today)))
         .explode("day", empty_as_null=False)
         .join(bill, on=[*SUBJECT, "day"], how="left")
         .with_columns(cost.fill_null(0.0))
-        .with_columns(usual=cost.filter(day < since).median().over(own))
+        .with_columns(
+            usual=cost.filter(day.is_between(since - timedelta(days=BEFORE), since, closed="left")).median().over(own)
+        )
     )
     # A job's day is any part of a day, and a job has no usual cost.
     margin = pl.when(pl.col("resource_kind").str.ends_with("_job")).then(0.0).otherwise(HALF * pl.col("per_day"))
     high = cost > pl.col("usual") + margin
     lately = (day > last - timedelta(days=BACK)) & (day <= last)
     back = ~high.filter(lately).any().over(own) & (since <= last - timedelta(days=BACK))
+    earliest, latest = (since - timedelta(days=before) for before in MONTH_AGO)
+    month_ago = day.is_between(earliest, latest)
+    again = high.filter(month_ago).any().over(own)
     above = cost - pl.col("usual")
     shares = (
-        days.with_columns(back=back)
-        .filter((day >= since) & high & (pl.col("ended") | pl.col("back")))
+        days.with_columns(back=back, again=again)
+        .filter((day >= since) & high & (pl.col("ended") | pl.col("back")) & ~pl.col("again"))
         .with_columns(part=(pl.col("excess") / above.sum().over(own)).clip(0.0, 1.0) * above / cost)
         .filter(day > today - timedelta(days=RECENT))
         # The same money may have been told twice; it was spent once.

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import polars as pl
 from sqlalchemy import select
 
-from sagekeeper.analyzers.forecast_episodes import BEFORE, INCIDENTS, over
+from sagekeeper.analyzers.forecast_episodes import INCIDENTS, MONTH_AGO, over
 from sagekeeper.analyzers.forecast_prices import COLUMNS as PRICE_COLUMNS
 from sagekeeper.analyzers.forecast_prices import lacking
 from sagekeeper.analyzers.forecast_settings import ForecastSettings
@@ -39,7 +39,7 @@ def gone(ledger: Ledger, lake: Lake, as_of: datetime) -> pl.DataFrame:
 
 def _episodes(ledger: Ledger, lake: Lake, as_of: datetime) -> pl.DataFrame:
     incidents = _incidents(ledger, as_of)
-    first = as_of.date() - LONGEST - timedelta(days=BEFORE)
+    first = as_of.date() - LONGEST - timedelta(days=MONTH_AGO[0])
     bill = DAILY_COSTS.empty().lazy() if incidents.is_empty() else lake.scan(DAILY_COSTS)
     rows = (
         bill.filter(
