@@ -17,7 +17,7 @@ from sagekeeper.analyzers.drift_effects import share_change, total_variation
 from sagekeeper.analyzers.drift_kinds import Outline, name
 from sagekeeper.analyzers.drift_tests import adjusted, p_value, two_shares
 
-Unit = Literal["total variation", "share missing"]
+Unit = Literal["total variation", "share missing", "share of new words", "distance in spreads"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shift:
-    """``effect`` between 0 and 1, its 95 % interval, and the p-value of 'both samples come from one distribution'."""
+    """``effect`` between 0 and 1 (a distance may be more), its 95 % interval,
+    and the p-value of 'both samples come from one distribution'."""
 
     unit: Unit
     effect: float

@@ -125,7 +125,8 @@ def _series(one: Verdict) -> Series:
 
     return Series(
         name=one.feature,
-        unit=f"{one.shift.unit} from the baseline",
+        unit=f"{one.shift.unit} "
+        + ("from the baseline" if one.shift.unit in ("total variation", "share missing") else "above the usual"),
         points=points("effect")[-60:],
         low=points("low")[-60:],
         high=points("high")[-60:],

@@ -20,6 +20,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from sagekeeper.analyzers.drift_history import PREDICTION
+from sagekeeper.analyzers.drift_meaning import attributed
 from sagekeeper.core.types import Severity
 
 ENDPOINT = ("account", "region", "endpoint")
@@ -115,11 +116,13 @@ def lines(quality: pl.DataFrame, as_of: datetime) -> dict[tuple[str, str, str], 
 
 def harm(drifting: Mapping[str, float], since: date, goes_by: Importances | None, quality: list[Line]) -> Harm:
     """``drifting``: lower bound of the effect, 0 to 1, by feature; answers by their name with `PREDICTION` before it."""
-    features = {name: low for name, low in drifting.items() if not name.startswith(PREDICTION)}
+    asked = [name for name in drifting if not name.startswith(PREDICTION)]
+    # A text may drift by its length and by its words, and is one feature to the model.
+    features = {name: max(drifting[one] for one in asked if attributed(one) == name) for name in map(attributed, asked)}
     step, why, exposure, unknowns = _by_features(features, goes_by)
     if not features:
         step, why, exposure, unknowns = STEPS.index(_by_size(drifting)), ["What it answers has moved."], None, []
-    elif len(features) < len(drifting):
+    elif len(asked) < len(drifting):
         step, why = step + 1, [*why, "What it answers has moved, too."]
     told = [line for line in quality if line.at.date() >= since]
     broken = [line for line in told if line.broken]

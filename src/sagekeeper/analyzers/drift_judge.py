@@ -18,10 +18,14 @@ from pydantic import Field
 
 from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, kind_of, missing_shift, value_shift
 from sagekeeper.analyzers.drift_history import History, asked_and_answered, history_of
+from sagekeeper.analyzers.drift_meaning import Meaning, meaning_of, meant
 from sagekeeper.analyzers.drift_samples import sample_of
 from sagekeeper.analyzers.facts import AnalyzerSettings, Facts
 
 MODEL = ("account", "region", "endpoint", "variant")
+
+LOOKS = 30
+"""A month of daily looks, over which `monthly_false_alarms` is spent."""
 
 Status = Literal["drift", "stable", "unknown"]
 
@@ -37,6 +41,12 @@ class Settings(AnalyzerSettings):
         0.1, ge=0.0, le=1.0, description="smallest total variation that matters; the lower bound counts"
     )
     least_missing: float = Field(0.05, ge=0.0, le=1.0, description="smallest change of the share missing that matters")
+    least_new_words: float = Field(
+        0.05, ge=0.0, le=1.0, description="smallest rise of the share of words outside the vocabulary that matters"
+    )
+    least_distance: float = Field(
+        0.1, ge=0.0, description="smallest move of the mean of vectors that matters, in spreads of single vectors"
+    )
     false_discovery_rate: float = Field(0.05, gt=0.0, le=0.5, description="share of chance among what is called drift")
     monthly_false_alarms: float = Field(
         0.01,
@@ -68,7 +78,7 @@ class Verdict:
 def judge(facts: Facts, settings: Settings) -> list[Verdict]:
     """Every feature that has a baseline or was captured, also the stable and the unknown ones."""
     known = facts.feature_profiles.filter(pl.col("window_end") <= facts.as_of)
-    captures = asked_and_answered(known)
+    captures, others = asked_and_answered(known), meant(known)
     baselines = known.filter(pl.col("role") == "baseline").sort("window_start")
     found: list[Verdict] = []
     for key, own in captures.group_by(MODEL, maintain_order=True):
@@ -80,19 +90,27 @@ def judge(facts: Facts, settings: Settings) -> list[Verdict]:
         mine = of_endpoint.filter(pl.col("variant") == model[3])
         baseline = mine if mine.height else of_endpoint
         newest = baseline.group_by("feature").last() if baseline.height else baseline
-        found += _judge_model(facts, settings, model, newest, own)
+        beside = others.filter(*(pl.col(name) == place for name, place in zip(MODEL, model, strict=True)))
+        found += _judge_model(facts, settings, model, newest, own, beside["feature"].n_unique())
+        found += _judge_meaning(facts, settings, model, beside, own["feature"].n_unique())
     return found
 
 
 def _judge_model(
-    facts: Facts, settings: Settings, model: tuple[str, str, str, str], baseline: pl.DataFrame, captures: pl.DataFrame
+    facts: Facts,
+    settings: Settings,
+    model: tuple[str, str, str, str],
+    baseline: pl.DataFrame,
+    captures: pl.DataFrame,
+    beside: int,
 ) -> Iterator[Verdict]:
+    """``beside``: how many texts and vectors share the month's false alarms."""
     first = facts.as_of.date() - timedelta(days=settings.window_days)
     recent = captures.filter(pl.col("day") >= first)
     features = sorted(set(baseline["feature"]) | set(captures["feature"]))
     before = {name: sample_of(baseline.filter(pl.col("feature") == name)) for name in baseline["feature"]}
     now = {str(name): sample_of(rows) for (name,), rows in recent.group_by("feature")}
-    past = _past(captures, set(features) - set(before), settings)
+    past = _past(captures, set(features) - set(before), beside, settings)
     before |= {name: sample_of(one.reference) for name, one in past.items() if not one.why}
     unknown = {name: _unknown_because(before.get(name), now.get(name), settings) for name in features}
     judged = [name for name in features if unknown[name] is None]
@@ -119,11 +137,37 @@ def _judge_model(
         yield replace(verdict, what=_what(before[name], now[name], mine)) if drifts else verdict
 
 
-def _past(captures: pl.DataFrame, features: set[str], settings: Settings) -> dict[str, History]:
+def _judge_meaning(
+    facts: Facts, settings: Settings, model: tuple[str, str, str, str], rows: pl.DataFrame, beside: int
+) -> Iterator[Verdict]:
+    """Texts and vectors, against their own first weeks. ``beside``: how many features share the month's false alarms."""
+    first = facts.as_of.date() - timedelta(days=settings.window_days)
+    level = settings.monthly_false_alarms / LOOKS / max(rows["feature"].n_unique() + beside, 1)
+    for (feature,), own in rows.group_by("feature", maintain_order=True):
+        name = str(feature)
+        found = meaning_of(own, first, settings.fewest_records, settings.fewest_records_a_day)
+        if found.now is None:
+            yield Verdict(model, name, "unknown", None, found.records, found.why, None, [])
+        elif found.now.p_value > level or found.now.low <= least(found.now, settings):
+            why = "within what chance and practice allow"
+            yield Verdict(model, name, "stable", found.now, found.records, why, None, [])
+        else:
+            verdict = _persistent(model, name, found.now, found.records, found.days, first, settings)
+            why = f"{verdict.why}, against its own traffic before {found.until:%-d %b %Y}"
+            yield replace(verdict, why=why, what=_how_meant(found.now, found))
+
+
+def _how_meant(now: Shift, found: Meaning) -> str:
+    if now.unit == "share of new words":
+        return f"new words: {found.usual + now.effect:.1%} of the words are outside the vocabulary, usually {found.usual:.1%}"
+    return f"vectors moved: their mean is {found.usual + now.effect:.2f} spreads from where it was, usually {found.usual:.2f}"
+
+
+def _past(captures: pl.DataFrame, features: set[str], beside: int, settings: Settings) -> dict[str, History]:
     """Of features without a baseline."""
     mine = captures.filter(pl.col("feature").is_in(sorted(features)))
     return {
-        str(name): history_of(rows, len(features), settings.monthly_false_alarms)
+        str(name): history_of(rows, len(features) + beside, settings.monthly_false_alarms)
         for (name,), rows in mine.group_by("feature")
     }
 
@@ -179,7 +223,13 @@ def _moved(day: Shift, settings: Settings) -> bool:
 
 
 def least(shift: Shift, settings: Settings) -> float:
-    return settings.least_missing if shift.unit == "share missing" else settings.least_effect
+    """The smallest effect that matters, in the shift's own unit."""
+    return {
+        "total variation": settings.least_effect,
+        "share missing": settings.least_missing,
+        "share of new words": settings.least_new_words,
+        "distance in spreads": settings.least_distance,
+    }[shift.unit]
 
 
 def weight(shift: Shift, settings: Settings) -> float:
