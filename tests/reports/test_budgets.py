@@ -240,7 +240,7 @@ def test_a_period_that_began_before_the_bill_says_that_its_spend_is_not_all() ->
 
 
 def test_the_fee_of_a_plan_is_fixed_to_the_end_of_a_month_and_of_a_quarter_and_only_as_billed() -> None:
-    used = every_day(100.0)
+    used = every_day(100.0, first=date(2026, 7, 1))
     both = pl.concat([used, cube(*((day, 50.0) for day in used["day"]), charge_category="Purchase")])
     ends = {"MONTHLY": date(2026, 11, 30), "QUARTERLY": date(2026, 12, 31)}
     starts = {"MONTHLY": date(2026, 11, 1), "QUARTERLY": date(2026, 10, 1)}

@@ -5,7 +5,7 @@ learned from and put back as it is (`apart`, `with_known`). By effective cost a 
 moves with the usage: it is not known, and is learned.
 
 A *Purchase* (FOCUS: fees of Savings Plans and reservations, and one-time charges) is a recurring fee where it was the same on
-each of the last four weeks' whole days. Before that nothing is fixed: a new plan lowers the usage as it adds its fee, and the sum
+each of the last 13 weeks' whole days. Before that nothing is fixed: a new plan lowers the usage as it adds its fee, and the sum
 of both is steadier than either. A fee that is not on the last whole day has ended. That a plan ends later the bill does not say.
 """
 
@@ -19,7 +19,7 @@ import polars as pl
 
 from sagekeeper.analyzers.month_forecast import FINAL_AFTER, Forecast
 
-HELD = 28
+HELD = 91
 """Days a fee must have been the same."""
 SAME = 0.005
 """Relative spread below which it is the same: rounding."""
@@ -76,7 +76,7 @@ def committed(rows: pl.DataFrame, as_of: datetime, until: date) -> Known:
         .join(own.drop("amount"), on=[*SERIES, "day"], how="left", nulls_equal=True)
         .with_columns(cost=(pl.col("amount") - cost.fill_null(0.0)).clip(lower_bound=0.0))
     )
-    return Known(_per_day(own), _per_day(coming))
+    return Known(_as_if_always(_per_day(own), rows, as_of, float(steady["amount"].sum())), _per_day(coming))
 
 
 def apart(days: pl.DataFrame, known: Known) -> pl.DataFrame:
@@ -98,6 +98,23 @@ def with_known(rest: Forecast, known: Known) -> Forecast:
         **{name: getattr(rest, name) + shown + coming for name in ("expected", "low", "high", "low95", "high95")},
         path=tuple(known.on_top(rest.path, rest.upto)),
     )
+
+
+def _as_if_always(shown: pl.DataFrame, rows: pl.DataFrame, as_of: datetime, amount: float) -> pl.DataFrame:
+    """With so much taken from the days before the fee, too, as far as they cost it: what it pays for now was paid as usage then.
+
+    Else what is left drops on the day of the plan. Measured (a plan 95 and 130 days old, usage that varies by 8 %): ranges were
+    2.4 times as wide, and the median a seventh further off.
+    """
+    if not amount:
+        return shown
+    there = rows.filter((pl.col("day") <= as_of.date()) & pl.col("charge_category").ne_missing("Tax"))
+    days = there.group_by("day").agg(whole=pl.col("billed").sum()).join(shown, on="day", how="left")
+    paid = pl.col("cost").fill_null(0.0)
+    more = pl.min_horizontal(amount - paid, pl.col("whole") - paid).clip(lower_bound=0.0)
+    # Days that are not whole lack a part of the fee that is sure to come: nothing is made up for them.
+    first_fee = shown["day"].min()
+    return _per_day(days.select("day", cost=paid + pl.when(pl.col("day") < first_fee).then(more).otherwise(0.0)))
 
 
 def _per_day(rows: pl.DataFrame) -> pl.DataFrame:
