@@ -86,18 +86,21 @@ def meaning_of(rows: pl.DataFrame, newest: date, fewest: int, fewest_a_day: int)
         return Meaning(None, [], 0.0, until, records, why)
     before = merge(older)
     far = [_far(before, one) for one in ordinary]
-    now = _far(before, merge(recent))
+    now = _together(before, recent)
     if now is None or any(one is None for one in far):
         return Meaning(None, [], 0.0, until, records, "it is of another length or kind than in its first weeks")
     usual = np.array([one for one in far if one is not None])
-    chance = [_chance(before, one, float(usual.mean())) for one in (*ordinary, merge(recent))]
+    swing = max(float(usual.std(ddof=1)), float(np.median([_chance(before, one.present, usual) for one in ordinary])))
 
-    def shift(one: Profile) -> Shift | None:
+    def shift(value: float, present: int) -> Shift:
+        return _shift(value, usual, swing, max(swing, _chance(before, present, usual)), before.type)
+
+    def of_day(one: Profile) -> Shift | None:
         value = _far(before, one) if one.present >= fewest_a_day else None
-        return None if value is None else _shift(value, usual, max(chance), before.type)
+        return None if value is None else shift(value, one.present)
 
-    since = [(day, shift(one)) for day, one in days.items() if day >= until]
-    return Meaning(_shift(now, usual, max(chance), before.type), since, float(usual.mean()), until, records, "")
+    since = [(day, of_day(one)) for day, one in days.items() if day >= until]
+    return Meaning(shift(now, records), since, float(usual.mean()), until, records, "")
 
 
 def _by_day(rows: pl.DataFrame) -> dict[date, list[dict[str, object]]]:
@@ -122,18 +125,27 @@ def _far(before: Profile, one: Profile) -> float | None:
     return float(np.sqrt(max(excess, 0.0) / spread))
 
 
-def _chance(before: Profile, one: Profile, usual: float) -> float:
+def _together(before: Profile, many: list[Profile]) -> float | None:
+    """Of several days. Words day by day, as those of ordinary days: many days name fewer of their words than one does."""
+    if before.type == "vector":
+        return _far(before, merge(many))
+    each = [_far(before, one) for one in many]
+    known = [value for value in each if value is not None]
+    return float(np.average(known, weights=[one.present for one in many])) if len(known) == len(each) else None
+
+
+def _chance(before: Profile, present: int, usual: Array) -> float:
     """Standard error of a day if its records were independent. The distance of means of one dimension is the least sure."""
     if before.type == "vector":
-        return float(1 / np.sqrt(one.present))
-    share = float(np.clip(usual, 1 / one.present, 0.5))
-    return float(np.sqrt(share * (1 - share) / one.present))
+        return float(1 / np.sqrt(present))
+    share = float(np.clip(usual.mean(), 1 / present, 0.5))
+    return float(np.sqrt(share * (1 - share) / present))
 
 
-def _shift(value: float, usual: Array, chance: float, kind: str) -> Shift:
+def _shift(value: float, usual: Array, swing: float, own: float, kind: str) -> Shift:
     unit: Unit = "distance in spreads" if kind == "vector" else "share of new words"
     free = len(usual) - 1
-    error = max(float(usual.std(ddof=1)), chance) * float(np.sqrt(1 + 1 / len(usual)))
+    error = float(np.sqrt(own**2 + swing**2 / len(usual)))
     more = value - float(usual.mean())
     half = float(student.ppf(0.975, free)) * error
     return Shift(
