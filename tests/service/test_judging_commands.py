@@ -175,3 +175,36 @@ def test_errors_of_captured_answers_are_told_by_what_was_asked(
     expected = {row["metric"]: row["value"] for row in told["expected"]}
     assert expected["mae"] == pytest.approx((2 / np.pi) ** 0.5, rel=0.1)  # the mean size of a standard normal error
     assert any("told by 2 features" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize(
+    ("shift", "truth_moved", "told"), [(1.2, 0.0, "the inputs moved"), (0.0, 1.5, "the relation moved")]
+)
+def test_labels_tell_moved_inputs_from_a_moved_relation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shift: float, truth_moved: float, told: str
+) -> None:
+    known = scored(tmp_path / "reference.csv", 0.0, 0.0)
+    later = scored(tmp_path / "later.csv", shift, truth_moved, seed=4)
+    asked = ("quality", "--reference", str(known), "--predictions", str(later))
+    found = given(capsys, *asked)["relation"]
+    assert (found["within"], found["whole"]["verdict"]) == ("score", told)
+    assert len(found["stretches"]) == 8
+    assert run(list(asked)) == 0
+    assert told.capitalize() in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_estimate_tells_it_too_where_labels_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = scored(tmp_path / "reference.csv", 0.0, 0.0)
+    later = scored(tmp_path / "later.csv", 0.0, 2.0, seed=3)
+    found = given(capsys, "quality", "--estimate", "--reference", str(known), "--predictions", str(later))
+    assert found["relation"]["whole"]["verdict"] == "the relation moved"
+
+
+def test_it_is_compared_within_what_was_asked_of_captures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = merged(tmp_path / "known.jsonl", [number // 2 % 2 for number in range(1200)], seed=1)
+    later = merged(tmp_path / "later.jsonl", [1] * 400, seed=2)
+    asked = ("quality", "--problem", "regression", "--reference", str(known), "--predictions", str(later))
+    found = given(capsys, *asked, "--within", "_c0")["relation"]
+    # Only the place that always had large errors is asked for.
+    assert (found["within"], found["whole"]["verdict"]) == ("_c0", "the inputs moved")
+    assert "no such column" in refused(capsys, *asked, "--within", "street")

@@ -18,6 +18,7 @@ from sagekeeper.collector.labelled_records import answers, labelled, table
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.console import JsonOption, Output
 from sagekeeper.service.quality_estimates import estimated, with_features
+from sagekeeper.service.quality_relation import Relation, relation
 
 PROBLEMS = ("regression", "binary_classification", "multiclass_classification")
 LabelOption = Annotated[str, typer.Option(help="column of the labels")]
@@ -50,6 +51,12 @@ def quality(
     reference: Annotated[
         Path | None, typer.Option(help="labelled answers of before that the model was not trained on", metavar="FILE")
     ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            help="with --reference: column that tells like inputs, such as the dearest feature; default: the score"
+        ),
+    ] = None,
     stretches: Annotated[int, typer.Option(min=3, max=100, help="parts of the labelled rows, for the record")] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,7 +64,7 @@ def quality(
     out = Output(as_json)
     if estimate:
         names = {"identity": identity, "prediction": prediction, "score": score, "label": label}
-        _estimate(out, predictions, labels, reference, names, (problem, positive, threshold, stretches))
+        _estimate(out, predictions, labels, reference, names, (problem, positive, threshold, stretches), within)
         return
     read = labelled(
         predictions, labels, {"identity": identity, "prediction": prediction, "score": score, "label": label}
@@ -93,7 +100,16 @@ def quality(
             f"{read.poison} lines hold no capture and no ground truth that can be read; they were left out.",
             style="yellow",
         )
-    out.give({"problem": kind, "coverage": whole["coverage"], "unread_lines": read.poison, "rows": found.to_dicts()})
+    more = {}
+    if reference is not None:
+        names = {"identity": identity, "prediction": prediction, "score": score, "label": label}
+        known, later = labelled(reference, None, names).rows, read.rows
+        if within is not None:
+            known, later = with_features(known, reference), with_features(later, predictions)
+        more = _tell(out, relation(known, later, (kind, positive, threshold, stretches), within))  # type: ignore[arg-type]
+    out.give(
+        {"problem": kind, "coverage": whole["coverage"], "unread_lines": read.poison, "rows": found.to_dicts()} | more
+    )
 
 
 def _estimate(
@@ -103,6 +119,7 @@ def _estimate(
     reference: Path | None,
     names: dict[str, str],
     how: tuple[str | None, str, float, int],
+    within: str | None,
 ) -> None:
     problem, positive, threshold, stretches = how
     if reference is None:
@@ -114,7 +131,7 @@ def _estimate(
     kind = problem or problem_of(known)
     if kind not in PROBLEMS:
         raise BadInput(f"--problem {kind}: it is one of {', '.join(PROBLEMS)}.")
-    if kind == "regression":
+    if kind == "regression" or within is not None:
         known, later = with_features(known, reference), with_features(later, predictions)
     found = estimated(known, later, kind, positive, threshold, stretches)  # type: ignore[arg-type]
     out.table(
@@ -138,6 +155,9 @@ def _estimate(
             "The estimate is not to be trusted: labels say that what is behind the answers has changed, not only the inputs.",
             style="red",
         )
+    more = {}
+    if "label" in later.columns and later["label"].drop_nulls().len():
+        more = _tell(out, relation(known, later, (kind, positive, threshold, stretches), within))  # type: ignore[arg-type]
     expected = [
         {name: None if value != value else value for name, value in one._asdict().items()} for one in found.expected
     ]
@@ -150,7 +170,20 @@ def _estimate(
             "verdict": found.verdict.to_dicts(),
             "notes": found.notes,
         }
+        | more
     )
+
+
+def _tell(out: Output, found: Relation) -> dict[str, object]:
+    out.say(found.said)
+    return {
+        "relation": {
+            "within": found.within,
+            "whole": found.whole.to_dicts()[0],
+            "stretches": found.stretches.to_dicts(),
+            "said": found.said,
+        }
+    }
 
 
 def bias(
