@@ -83,6 +83,20 @@ def test_a_runaway_family_that_is_told_was_taken_out_of_its_sum_before() -> None
     }
 
 
+def test_a_runaway_job_is_taken_out_of_its_account_unless_a_sum_in_it_is_told_and_holds_it() -> None:
+    job = finding("runaway_job", "sweep-9", 300, "training_job")
+    account = finding("overspend", "123456789012", 1000, "account", region="")
+    training = finding("overspend", "Amazon SageMaker, training", 1000, "usage_family", region="")
+    hosting = finding("overspend", "Amazon SageMaker, hosting", 1000, "usage_family", region="")
+    of_the_job = {"runaway_job sweep-9": 300}
+    of_hosting = {"overspend Amazon SageMaker, hosting": 1000}
+    assert told(job, account, hosting) == of_the_job | of_hosting | {"overspend 123456789012": 700}
+    assert told(job, account, training) == of_the_job | {
+        "overspend 123456789012": 1000,
+        "overspend Amazon SageMaker, training": 700,
+    }
+
+
 def test_of_failures_that_go_on_for_long_only_the_days_of_the_rise_are_taken_out_of_it() -> None:
     failed = finding("failed_jobs", "a", 900, "training_job", days=30)
     assert told(failed, finding("overspend", "a", 500, "training_family", days=5)) == {

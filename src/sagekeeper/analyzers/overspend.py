@@ -1,9 +1,10 @@
 """Overspend: what costs more than it used to, where exactly, since when, and what that comes to.
 
 In: daily costs, at the prices from before they rose (`at_old_prices.py`), and what was done (`events.py`). Out: one finding per
-cause (`overspend_told.py`): a resource (jobs: their family) before its usage family before its service, with why it is
-(`because.py`). The last two weeks are compared with the six before them: medians of the same weekday, spread by the median
-absolute deviation. What runs now and then is compared with its own earlier runs, what is new with nothing (`overspend_new.py`).
+cause (`overspend_told.py`): a resource (jobs: their family) before its usage family before its service before its account, with
+why it is (`because.py`). The last two weeks are compared with the six before them: medians of the same weekday, spread by the
+median absolute deviation. What runs now and then is compared with its own earlier runs, what is new with nothing
+(`overspend_new.py`).
 No finding for what has been as high lately, or on this day of the last month; days younger than 48 hours are not yet whole and
 never the only ground.
 """
@@ -64,7 +65,8 @@ class Settings(AnalyzerSettings):
 
 def find(facts: Facts, settings: Settings) -> list[Finding]:
     """One finding per cause of what costs more than it used to."""
-    calendar = _calendar(facts)
+    usage = _usage(facts)
+    calendar = _calendar(usage)
     judged = _judged(calendar, facts, settings)
     beginning = new_days(calendar, facts)
     days = pl.concat([judged, beginning], how="diagonal_relaxed")
@@ -72,12 +74,13 @@ def find(facts: Facts, settings: Settings) -> list[Finding]:
         return []
     risen = _not_only_named_now(_risen(judged, settings), judged, settings)
     new = new_things(beginning, judged.filter(pl.col("level") == 1), settings.explained_share)
-    rows = told(risen, new, days, settings.least_excess_per_month, settings.least_new_per_month, settings.least_days)
+    least = settings.least_excess_per_month, settings.least_new_per_month, settings.least_days
+    rows = told(risen, new, days, usage, *least)
     return [finding(facts, row, days) for row in rows.iter_rows(named=True)]
 
 
-def _calendar(facts: Facts) -> pl.DataFrame:
-    """`KEY`, day, cost, named: every series on every day of which its account's bill is there; absent from the bill is zero."""
+def _usage(facts: Facts) -> pl.DataFrame:
+    """The bill's usage of the days that are looked at, at old prices, with ``kind`` and ``name`` of a resource or job family."""
     final = (facts.as_of - FINAL_AFTER).date()
     first = final - timedelta(days=JUDGED_DAYS + LEARNED_DAYS)
     billed_usage = facts.daily_costs.filter(
@@ -86,19 +89,23 @@ def _calendar(facts: Facts) -> pl.DataFrame:
         & (pl.col("day") >= first)
         & pl.col("billed_cost").is_not_null()
     )
-    usage = at_old_prices(billed_usage, facts).with_columns(
+    return at_old_prices(billed_usage, facts).with_columns(
         kind=pl.col("resource_kind").str.replace("^(training|processing|transform)_job$", "${1}_family"),
         name=pl.when(pl.col("resource_kind").str.ends_with("_job"))
         .then(job_families.family("resource_name"))
         .otherwise("resource_name"),
     )
+
+
+def _calendar(usage: pl.DataFrame) -> pl.DataFrame:
+    """`KEY`, day, cost, named: every series on every day of which its account's bill is there; absent from the bill is zero."""
     nothing = pl.lit(None, dtype=pl.String)
+    blank = dict.fromkeys(("region", "kind", "name", "owner"), nothing)
     levels = [
         usage.filter(pl.col("kind").is_not_null()).with_columns(level=pl.lit(0)),
-        usage.with_columns(level=pl.lit(1), region=nothing, kind=nothing, name=nothing, owner=nothing),
-        usage.with_columns(
-            level=pl.lit(2), region=nothing, usage_family=nothing, kind=nothing, name=nothing, owner=nothing
-        ),
+        usage.with_columns(level=pl.lit(1), **blank),
+        usage.with_columns(level=pl.lit(2), usage_family=nothing, **blank),
+        usage.with_columns(level=pl.lit(3), service=nothing, usage_family=nothing, **blank),
     ]
     series = (
         pl.concat(levels)

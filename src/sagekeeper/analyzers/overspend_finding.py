@@ -28,6 +28,7 @@ from sagekeeper.core.types import (
 )
 
 JUDGED_DAYS, LEARNED_DAYS, SHOWN_DAYS = 14, 42, 60
+SUM_KINDS = {1: "usage_family", 2: "service", 3: "account"}
 KEY = ["level", "account", "region", "service", "usage_family", "kind", "name", "currency"]
 
 
@@ -35,6 +36,7 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
     """The finding of one risen series. ``days``: every judged day of every series."""
     own = days.filter(*(pl.col(name).eq_missing(pl.lit(row[name])) for name in KEY))
     subject = _subject(row)
+    name = f"Account {subject.name}" if subject.kind == "account" else subject.name
     money = row["currency"]
     since: date = row["since"]
     often = "a run" if row["sparse"] else "a day"
@@ -48,11 +50,11 @@ def finding(facts: Facts, row: dict[str, Any], days: pl.DataFrame) -> Finding:
         kind="overspend",
         subject=subject,
         severity=severity(row["per_month"]),
-        title=_title(subject.name, row),
-        explanation=f"{subject.name} is new, and has ended since {row['excess']:,.0f} {money} were spent. {why.sentence}"
+        title=_title(name, row),
+        explanation=f"{name} is new, and has ended since {row['excess']:,.0f} {money} were spent. {why.sentence}"
         if row["over"]
         else (
-            f"{subject.name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
+            f"{name} has cost {row['actual']:,.2f} {money} {often} since {since:%-d %B %Y} instead of "
             f"{row['usual']:,.2f}: {row['excess']:,.0f} {money} too much so far, {row['per_month']:,.0f} a month if it goes on. "
             f"{why.sentence}"
         ),
@@ -168,14 +170,12 @@ def _effects(split: UsageSplit | None, money: str, period: str) -> list[Figure]:
 def subject_of() -> list[pl.Expr]:
     """The subject of each series as columns: as `_subject` names it."""
     level = pl.col("level")
-    named = pl.when(level == 1).then(pl.concat_str("service", "usage_family", separator=", ")).otherwise("service")
+    kind = level.replace_strict(SUM_KINDS, default=None, return_dtype=pl.String)
+    named = pl.concat_str("service", "usage_family", separator=", ")
     return [
         pl.when(level == 0).then(pl.col("region").fill_null("")).otherwise(pl.lit("")).alias("subject_region"),
-        pl.when(level == 0)
-        .then("kind")
-        .otherwise(pl.when(level == 1).then(pl.lit("usage_family")).otherwise(pl.lit("service")))
-        .alias("subject_kind"),
-        pl.when(level == 0).then("name").otherwise(named).alias("subject_name"),
+        pl.when(level == 0).then("kind").otherwise(kind).alias("subject_kind"),
+        pl.when(level == 0).then("name").otherwise(pl.coalesce(named, "service", "account")).alias("subject_name"),
     ]
 
 
@@ -184,9 +184,8 @@ def _subject(row: dict[str, Any]) -> ResourceRef:
         return ResourceRef(
             account=row["account"], region=row["region"] or "", kind=row["kind"], name=row["name"], arn=row["arn"] or ""
         )
-    name = row["service"] if row["level"] == 2 else f"{row['service']}, {row['usage_family']}"
-    kind = "service" if row["level"] == 2 else "usage_family"
-    return ResourceRef(account=row["account"], region="", kind=kind, name=name)
+    named = [row[name] for name in ("service", "usage_family") if row[name] is not None] or [row["account"]]
+    return ResourceRef(account=row["account"], region="", kind=SUM_KINDS[row["level"]], name=", ".join(named))
 
 
 def _series(own: pl.DataFrame, money: str) -> Series:

@@ -4,7 +4,9 @@ In: what has risen at each level, what is new, their judged days. Out: the rows 
 A sum whose resources all moved alike, or all of a region or an owner in it, is one cause and replaces them (`causes.py`).
 Elsewhere resources are told themselves: what
 has risen on its own, and what is new where it helps to explain a sum that has risen or is large by itself. A sum is
-then judged again without what is told of its parts, and told, with what remains, only if it is still high.
+then judged again without what is told of its parts, and told, with what remains, only if it is still high (`overspend_left.py`).
+An account is told only so, and only where the money is in several of its services (`overspend_account.py`): what is in one was
+judged with it.
 """
 
 from __future__ import annotations
@@ -14,18 +16,18 @@ from typing import Any
 import polars as pl
 
 from sagekeeper.analyzers.causes import Explanation, explain
-from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH
-from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY
+from sagekeeper.analyzers.overspend_account import account_explained, is_of_account
+from sagekeeper.analyzers.overspend_finding import KEY
+from sagekeeper.analyzers.overspend_left import SUMS, left_of
 
-SUMS = ((1, ["account", "service", "usage_family", "currency"]), (2, ["account", "service", "currency"]))
 AMOUNTS = ["since", "excess", "per_month", "usual", "actual", "sparse", "named", "owner", "arn", "over"]
 PARTS = ("usage_family", "kind", "region", "name")
 WITHIN = {1: ("sum", "region", "owner", "thing"), 2: ("sum", "family", "region", "owner", "thing")}
 """A service of one family is that family: where only it branches, the service is not the cause."""
+ACCOUNT = 3
 NOISE = 3.0
 """Usual spreads, times the root of the days, that a part moves by anyway."""
 GROUPS = ["region", "owner"]
-LATELY = 3
 ROUNDING = 1e-9
 
 
@@ -33,22 +35,24 @@ def told(
     risen: pl.DataFrame,
     new: pl.DataFrame,
     days: pl.DataFrame,
+    usage: pl.DataFrame,
     least_per_month: float,
     least_new_per_month: float,
     least_days: int,
 ) -> pl.DataFrame:
     """[*KEY, *AMOUNTS, new, alike, rest, parts], the most money first.
 
-    ``days``: judged days of everything in ``risen`` and ``new`` [*KEY, *AMOUNTS]. ``alike``: a sum of what moved alike;
-    ``rest``: a sum without what is told of its parts; ``parts``: the resources that explain a sum, with their shares.
+    ``days``: judged days of everything in ``risen`` and ``new`` [*KEY, *AMOUNTS]; ``usage``: what they are sums of. ``alike``: a
+    sum of what moved alike; ``rest``: a sum without what is told of its parts; ``parts``: the resources that explain a sum, with
+    their shares.
     """
     plain = {"alike": pl.lit(False), "rest": pl.lit(False), "parts": pl.lit([], dtype=pl.List(pl.String))}
     marked = risen.with_columns(over=pl.lit(False)).select(*KEY, *AMOUNTS, new=pl.lit(False), **plain)
     fresh = new.filter(pl.col("per_month") >= least_per_month).select(*KEY, *AMOUNTS, new=pl.lit(True), **plain)
     kept = pl.concat([marked.filter(pl.col("level") == 0), fresh.filter(pl.col("per_month") >= least_new_per_month)])
-    for level, keys in SUMS:
+    for level in WITHIN:
         for row in marked.filter(pl.col("level") == level).iter_rows(named=True):
-            inside = pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in keys)
+            inside = pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in SUMS[level])
             found = _explained(row, days.filter(inside), level)
             if _is_whole(found, level):
                 alike = pl.DataFrame([row], schema=marked.schema).with_columns(alike=pl.lit(True), parts=_parts(found))
@@ -56,11 +60,25 @@ def told(
                 continue
             # What is left of a family that is told holds the new things in it that are not named.
             families = kept.filter(pl.col("level") == 1)
-            unnamed = fresh.filter(inside).join(families, on=SUMS[0][1], how="anti", nulls_equal=True)
+            unnamed = fresh.filter(inside).join(families, on=SUMS[1], how="anti", nulls_equal=True)
             kept = _without_groups(_with_named(kept, unnamed, found), inside, found)
-            left = _left_of(row, days, kept, keys, least_per_month, least_days)
+            left = left_of(row, days, kept, least_per_month, least_days)
             if left is not None:
                 kept = pl.concat([kept, pl.DataFrame([left], schema=marked.schema).with_columns(parts=_parts(found))])
+    for row in marked.filter(pl.col("level") == ACCOUNT).iter_rows(named=True):
+        left = left_of(row, days, kept, least_per_month, least_days)
+        if left is None:
+            continue
+        found, said = account_explained(row, usage, days, kept)
+        if not is_of_account(found):
+            continue
+        named = _with_named(kept, _untold(fresh, row, kept), found)
+        if named.height > kept.height:
+            kept = named
+            left = left_of(row, days, kept, least_per_month, least_days)
+            found, said = account_explained(row, usage, days, kept)
+        if left is not None and is_of_account(found):
+            kept = pl.concat([kept, pl.DataFrame([left | {"parts": said}], schema=marked.schema)])
     return kept.sort("per_month", *KEY, descending=[True, *(False for _ in KEY)], nulls_last=True)
 
 
@@ -131,45 +149,9 @@ def _with_named(kept: pl.DataFrame, fresh: pl.DataFrame, found: Explanation) -> 
     return pl.concat([kept, named.join(kept, on=KEY, how="anti", nulls_equal=True)])
 
 
-def _left_of(
-    row: dict[str, Any],
-    days: pl.DataFrame,
-    kept: pl.DataFrame,
-    keys: list[str],
-    least_per_month: float,
-    least_days: int,
-) -> dict[str, Any] | None:
-    """The sum without what is told of its parts, where it is still high."""
-    parts = kept.filter(pl.all_horizontal(pl.col(key).eq_missing(pl.lit(row[key])) for key in keys))
-    if parts.is_empty():
-        return row
-    # A family that is told, whole or in what is left of it, holds what is told of its resources.
-    families = parts.filter(pl.col("level") == 1)
-    parts = pl.concat(
-        [families, parts.filter(pl.col("level") == 0).join(families, on=SUMS[0][1], how="anti", nulls_equal=True)]
-    )
-    claimed = (
-        days.join(parts.select(*KEY, begun="since", told="excess"), on=KEY, how="inner", nulls_equal=True)
-        .filter((pl.col("day") >= pl.col("begun")) & pl.col("counts"))
-        .group_by("day")
-        .agg(claimed=pl.col("excess").sum())
-    )
-    own = (
-        days.filter(*(pl.col(name).eq_missing(pl.lit(row[name])) for name in KEY))
-        .join(claimed, on="day", how="left")
-        .with_columns(left=pl.col("cost") - pl.col("claimed").fill_null(0.0))
-        .filter("counts")
-        .sort("day")
-    )
-    final = own.filter(pl.col("final") & ~pl.col("learning"))
-    high = (final["left"] > final["limit"]).fill_null(False).tail(LATELY)
-    since = own.filter(pl.col("day") >= row["since"])
-    whole = since.filter("final")
-    over = JUDGED_DAYS if row["sparse"] else max(whole.height, 1)
-    per_month = float((whole["left"] - whole["usual"]).sum()) / over * DAYS_PER_MONTH
-    if high.sum() < min(least_days, high.len()) or not high[-1] or per_month < least_per_month:
-        return None
-    excess = float((since["left"] - since["usual"]).sum())
-    return row | {
-        "excess": excess, "per_month": per_month, "actual": float(whole["left"].sum()) / max(whole.height, 1), "rest": True,
-    }  # fmt: skip
+def _untold(fresh: pl.DataFrame, row: dict[str, Any], kept: pl.DataFrame) -> pl.DataFrame:
+    """What is new in an account, and in no sum of it that is told."""
+    for level in WITHIN:
+        told = kept.filter(pl.col("level") == level)
+        fresh = fresh.join(told, on=SUMS[level], how="anti", nulls_equal=True)
+    return fresh.filter((pl.col("account") == row["account"]) & (pl.col("currency") == row["currency"]))

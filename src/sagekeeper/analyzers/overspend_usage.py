@@ -1,8 +1,8 @@
 """What of a risen sum is price, quantity and mix, and of which usage types: what the bill's own lines say of it.
 
-In: a sum of a service or a usage family that is told whole, bill rows of the last weeks. Out: a `UsageSplit`; None where the
-bill's lines do not reach back or the sum runs now and then. Now is the days since it rose, before the learned days brought to
-as many days and to what was expected, so that the effects add up to what is told as too much on final days. Costs are
+In: a sum of an account, a service or a usage family that is told whole, bill rows of the last weeks. Out: a `UsageSplit`; None
+where the bill's lines do not reach back or the sum runs now and then. Now is the days since it rose, before the learned days
+brought to as many days and to what was expected, so that the effects add up to what is told as too much on final days. Costs are
 those at the prices from before they rose: what a price change took is told by it.
 """
 
@@ -28,6 +28,7 @@ SAYS = {
     "unsplit": ("unknown", "the bill does not say how much of it is used"),
 }
 """The largest effect as a cause (`Stake`) and in words."""
+ACCOUNT = 3
 LINE = ["account", "region", "service", "usage_type", "currency", "day"]
 
 
@@ -82,6 +83,9 @@ def usage_split(facts: Facts, row: dict[str, Any], learned_days: int, judged_day
         inside &= pl.col("region") == top["region"]
     own = effects(sides.filter(inside).with_columns(of=pl.lit("")), ["of"]).row(0, named=True)
     cause, says = SAYS[max(EFFECTS, key=lambda name: own[name])]
+    if row["level"] == ACCOUNT:
+        # Its largest usage type is one of many.
+        cause, _ = SAYS[max(EFFECTS, key=lambda name: whole[name])]
     share = f"{top['share']:.0%}".replace("%", " %")
     return UsageSplit(
         {name: whole[name] for name in EFFECTS},
@@ -96,10 +100,11 @@ def _lines(facts: Facts, row: dict[str, Any]) -> pl.DataFrame:
         (pl.col("x_Dataset") == BILL)
         & (pl.col("ChargeCategory") == "Usage")
         & (pl.col("SubAccountId") == row["account"])
-        & (pl.col("ServiceName") == row["service"])
         & (pl.col("BillingCurrency") == row["currency"])
         & pl.col("BilledCost").is_not_null()
     )
+    if row["level"] != ACCOUNT:
+        own = own.filter(pl.col("ServiceName") == row["service"])
     whole = own.select(
         account="SubAccountId", region="RegionId", service="ServiceName", usage_type="x_UsageType",
         currency="BillingCurrency", day="x_ChargeDate", unit="ConsumedUnit", quantity="ConsumedQuantity", cost="BilledCost",

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from sagekeeper.core.job_names import thing_of
-from sagekeeper.core.types import Finding, Stake
+from sagekeeper.core.types import Finding, ResourceRef, Stake
 
 RANKS = {"idle_endpoint": 0, "runaway_job": 1, "failed_jobs": 2, "price_change": 3, "overspend": 4}
 """Who tells it, first. Others come after these: what they tell is a view of the same money."""
@@ -22,6 +22,8 @@ APART = {"runaway_job", "failed_jobs"}
 """A job that runs is not one that has failed: these two never share money."""
 LEFT = Decimal("0.5")
 """Share of its own excess that must be left for a finding to tell it."""
+SUMS = ("usage_family", "service", "account")
+"""What holds the money of jobs, the narrowest first."""
 FAMILIES = {"training_job": "training", "processing_job": "processing", "transform_job": "transform"}
 Thing = tuple[str, str, str, str]
 
@@ -38,7 +40,7 @@ def told_once(findings: Iterable[Finding]) -> list[Finding]:
             for item in claims.get(thing, [])
             if item.kind != finding.kind and not {item.kind, finding.kind} <= APART
         ]
-        if finding.kind == "overspend" and finding.subject.kind in ("usage_family", "service"):
+        if finding.kind == "overspend" and finding.subject.kind in SUMS:
             others = _run_away(found, finding)
         left = _left(finding, others)
         told[finding.fingerprint] = left
@@ -59,8 +61,14 @@ def _thing(finding: Finding) -> Thing:
 
 
 def _run_away(found: list[Finding], total: Finding) -> list[Finding]:
-    """Runaway jobs in a sum whose families are not told, and thus not taken out of it, as overspend."""
+    """Runaway jobs in a sum whose families, or narrower sums, are not told, and thus not taken out of it, as overspend."""
+    told = [item.subject for item in found if item.kind == "overspend"]
     families = {_thing(item) for item in found if item.kind == "overspend"}
+    narrower = [
+        subject
+        for subject in told
+        if subject.account == total.subject.account and subject.kind in SUMS[: SUMS.index(total.subject.kind)]
+    ]
     return [
         item
         for item in found
@@ -68,9 +76,16 @@ def _run_away(found: list[Finding], total: Finding) -> list[Finding]:
         and item.stake is not None
         and item.subject.account == total.subject.account
         and _thing(item) not in families
-        and (total.subject.kind == "service" or total.subject.name.endswith(f", {FAMILIES.get(item.subject.kind)}"))
-        and "SageMaker" in total.subject.name
+        and _holds(total.subject, item.subject.kind)
+        and not any(_holds(subject, item.subject.kind) for subject in narrower)
     ]
+
+
+def _holds(total: ResourceRef, kind: str) -> bool:
+    """Whether a sum of the account holds what jobs of a ``kind`` cost."""
+    if total.kind == "account":
+        return True
+    return "SageMaker" in total.name and (total.kind == "service" or total.name.endswith(f", {FAMILIES.get(kind)}"))
 
 
 def _left(finding: Finding, others: list[Finding]) -> Finding | None:
