@@ -99,6 +99,34 @@ def test_resources_are_named_with_their_owner_and_service_where_they_are_few(row
     )
 
 
+def test_all_of_a_service_that_moved_alike_are_one_of_the_causes(rows: SimpleNamespace) -> None:
+    costs = [
+        *days(rows, "a", rises(0.4, 1.0), owner="risk"),
+        *days(rows, "b", rises(0.6, 1.5), owner="ana"),
+        *of(rows, "Amazon S3", rises(1.0, 2.4)),
+    ]
+    (finding,) = told_with(rows, [], *costs)
+    assert finding.stake is not None
+    # 0.60 + 0.90 of 2.90 a day
+    assert finding.stake.because == (
+        "The money is in: all 2 of Amazon SageMaker (hosting, us-east-1), alike 52 %, Amazon S3 48 %."
+    )
+
+
+def test_two_families_of_one_service_are_told_apart(rows: SimpleNamespace) -> None:
+    watch = {"service": "AmazonCloudWatch"}
+    costs = [
+        *days(rows, None, rises(0.1, 0.8), usage_family="logs", **watch),
+        *days(rows, None, rises(0.9, 1.7), usage_family="metrics", region=None, **watch),
+        *of(rows, "Amazon S3", rises(0.5, 1.5)),
+    ]
+    (finding,) = told_with(rows, [], *costs)
+    assert finding.stake is not None
+    assert finding.stake.because == (
+        "The money is in: Amazon S3 40 %, AmazonCloudWatch (metrics) 32 %, AmazonCloudWatch (logs, us-east-1) 28 %."
+    )
+
+
 def test_of_many_resources_the_services_and_owners_are_named(rows: SimpleNamespace) -> None:
     costs = [
         line

@@ -75,16 +75,18 @@ def _leaves(usage: pl.DataFrame, own: pl.DataFrame, told: pl.DataFrame, since: A
 
 
 def _in_words(found: Explanation) -> list[str]:
+    services = found.nodes["service"].to_list()
+
     def name(node: dict[str, Any]) -> str:
         thing = node.get("thing") or {}
         of = f" of {node['owner']}" if node["owner"] else ""
         if thing.get("name"):
             return f"{thing['name']}{of} ({node['service']})"
-        family, region = node.get("family"), node.get("region")
-        # Where a service names nothing in it, its one family bears its name.
-        where = node["service"] if family is None or thing else f"{node['service']}, {family}"
-        alike = f"all {node['leaves']} of " if node["leaves"] > 1 and node["level"] != "owner" else ""
-        return f"{alike}{where}{f' in {region}' if region and node['level'] == 'region' else ''}{of}"
+        # What names no resource is its service, and where there is more of that, of which family and where.
+        plain = thing and services.count(node["service"]) == 1
+        within = ", ".join(node[key] for key in ("family", "region") if node.get(key) and not plain)
+        place = f"{node['service']}{f' ({within})' if within else ''}{of}"
+        return f"all {node['leaves']} of {place}, alike" if node["leaves"] > 1 else place
 
     said = [f"{name(node)} {_percent(node['share'])}" for node in found.nodes.iter_rows(named=True)]
     if said and found.rest > (1 - ENOUGH) * found.excess:
