@@ -225,6 +225,88 @@ def test_answers_with_a_daily_season_are_no_drift(rows: SimpleNamespace) -> None
     assert still.status == "stable"
 
 
+def test_weekends_that_always_differ_from_the_baseline_are_a_season_and_a_drift_on_top_of_them_is_found(
+    rows: SimpleNamespace,
+) -> None:
+    def facts(since: date) -> Facts:
+        def income(day: date) -> np.ndarray:
+            return draw(4.0 - 2.0 * (day.weekday() >= 5) + 4.0 * (day >= since), seed=day.toordinal())
+
+        return replace(world(rows, income, days=45), as_of=datetime(2026, 11, 16, 6, tzinfo=UTC))  # a Monday
+
+    assert statuses(facts(date(2027, 1, 1)))["income"] == "stable"
+    (drifted,) = [one for one in judge(facts(date(2026, 11, 12)), Settings()) if one.status == "drift"]
+    assert (drifted.feature, drifted.since) == ("income", date(2026, 11, 12))
+
+
+def test_categories_of_which_only_some_are_kept_by_name_are_no_drift_until_a_frequent_one_is_new(
+    rows: SimpleNamespace,
+) -> None:
+    rng = np.random.default_rng(3)
+
+    def kept(size: int, new: int = 0) -> dict[str, Any]:
+        names, counts = np.unique(rng.integers(0, 5000, size - new), return_counts=True)
+        order = np.argsort(-counts)[:500]
+        most = {f"m{name}": int(count) for name, count in zip(names[order], counts[order], strict=True)}
+        named = most | ({"walk-in": new} if new else {})
+        return profile(rows, "merchant", named, TODAY) | {"records": size}
+
+    def facts(new: int) -> Facts:
+        before = datetime(2026, 11, 1, tzinfo=UTC)
+        home = kept(8000) | {"role": "baseline", "variant": "", "window_start": before, "window_end": before}
+        days = [TODAY - timedelta(days=n) for n in (1, 2, 3)]
+        starts = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+        asked = [
+            kept(2000, new) | {"day": start.date(), "window_start": start, "window_end": start + timedelta(hours=24)}
+            for start in starts
+        ]
+        return rows.facts(feature_profiles=[home, *asked])
+
+    assert statuses(facts(0)) == {"merchant": "stable"}
+    (drifted,) = judge(facts(500), Settings())
+    assert (drifted.status, drifted.what) == ("drift", "new categories: walk-in 25.0% of records")
+
+
+def test_a_change_is_named_by_the_days_since_and_columns_that_changed_places_by_each_other(
+    rows: SimpleNamespace,
+) -> None:
+    rng = np.random.default_rng(4)
+
+    def day(ago: int, ill: bool) -> list[dict[str, Any]]:
+        at = TODAY - timedelta(days=ago)
+        rooms, people, price = (rng.normal(middle, 1, 1500) for middle in (10, 14, 50))
+        if ill:
+            rooms, people, price = people, rooms, price * 10_000
+        named = {"rooms": rooms, "people": people, "price": price}
+        wrong = {"invalid": 600, "records": 1500} if ill else {}
+        age = profile(rows, "age", rng.normal(40, 9, 900 if ill else 1500), at) | wrong
+        return [*(profile(rows, name, values, at) for name, values in named.items()), age]
+
+    home = [one | {"role": "baseline", "variant": ""} for _ in range(4) for one in day(60, False)]
+    facts = rows.facts(feature_profiles=home + [one for ago in range(10, 0, -1) for one in day(ago, ago <= 2)])
+    assert {one.feature: one.what for one in judge(facts, Settings())} == {
+        "rooms": "swapped columns: it holds what people held",
+        "people": "swapped columns: it holds what rooms held",
+        "price": "unit change: x10,000",
+        "age": "type change: of another type 0.0% before, 40.0% now",
+    }
+
+
+def test_values_that_were_never_missing_are_told_without_a_baseline(rows: SimpleNamespace) -> None:
+    rng = np.random.default_rng(5)
+
+    def facts(since: int) -> Facts:
+        days = [
+            profile(rows, "income", rng.normal(4, 2, 900), TODAY - timedelta(days=ago), 300 if ago <= since else 0)
+            for ago in range(44, 0, -1)
+        ]
+        return rows.facts(feature_profiles=days)
+
+    assert statuses(facts(0)) == {"income": "stable"}
+    (found,) = judge(facts(4), Settings())
+    assert (found.status, found.what) == ("drift", "missing 0.0% before, 25.0% now")
+
+
 def test_a_weekend_that_is_always_different_is_no_drift_on_a_monday(rows: SimpleNamespace) -> None:
     def weekend(ago: int) -> float:
         return 1.5 if (TODAY - timedelta(days=ago)).weekday() >= 5 else 0.0

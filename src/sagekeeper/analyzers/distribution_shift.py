@@ -18,13 +18,18 @@ from sagekeeper.analyzers.drift_kinds import Outline, name
 from sagekeeper.analyzers.drift_tests import adjusted, p_value, two_shares
 
 Unit = Literal["total variation", "share missing", "share of new words", "distance in spreads"]
+EVERY_OTHER = "\0every other"
+"""The category of all that are not kept by name."""
+SURELY = 4.0
+"""Standard deviations of a count."""
 
 
 @dataclass(frozen=True)
 class Sample:
     """One feature over one time. Exactly one of ``sketch`` (datasketches kll_doubles_sketch) and ``counts`` is there.
 
-    ``worth``: share of the records that independent ones would be.
+    ``worth``: share of the records that independent ones would be. ``invalid``: how many of the missing are of another type.
+    ``unsure``: how many records more than counted any category may have, where not all are kept by name (`EVERY_OTHER`).
     """
 
     records: int
@@ -33,6 +38,8 @@ class Sample:
     counts: Counter[str] | None
     worth: float = 1.0
     worth_missing: float = 1.0
+    invalid: int = 0
+    unsure: int = 0
 
     @property
     def present(self) -> int:
@@ -73,12 +80,35 @@ def value_shift(before: Sample, now: Sample) -> Shift | None:
 def _cells(before: Sample, now: Sample) -> Cells | None:
     if not before.present or not now.present:
         return None
-    one, other = before.values, now.values
+    one, other = values_of(before, now)
     if isinstance(one, Numbers) and isinstance(other, Numbers):
         return number_cells(one, other)
     if isinstance(one, Categories) and isinstance(other, Categories):
         return category_cells(one, other)
     return None
+
+
+def values_of(before: Sample, now: Sample) -> tuple[Numbers | Categories, Numbers | Categories]:
+    """Of both, with the categories that both tell apart. Which rare names a sample keeps is chance: a name stands by itself only
+    if, were nothing changed, either sample would surely have kept it. All others are one category together."""
+    if before.counts is None or now.counts is None or not (before.unsure or now.unsure):
+        return before.values, now.values
+    sizes = before.present, now.present
+    least = max(_surely(one.unsure) / size for one, size in zip((before, now), sizes, strict=True))
+    pooled = before.counts + now.counts
+    alone = {name for name, count in pooled.items() if count >= least * sum(sizes) and name != EVERY_OTHER}
+
+    def told(sample: Sample, counts: Counter[str]) -> Categories:
+        kept = Counter({name: count for name, count in counts.items() if name in alone})
+        kept[EVERY_OTHER] = counts.total() - kept.total()
+        return Categories(kept, sample.worth)
+
+    return told(before, before.counts), told(now, now.counts)
+
+
+def _surely(count: int) -> float:
+    """A count whose chance to come out as small as this is nil."""
+    return count + SURELY * (count + SURELY) ** 0.5 + SURELY if count else 0.0
 
 
 def missing_shift(before: Sample, now: Sample) -> Shift | None:
@@ -95,8 +125,13 @@ def kind_of(before: Sample, now: Sample) -> str:
     """What happened to the values, in words; empty where they cannot be compared."""
     if _cells(before, now) is None:
         return ""
-    found = name(Outline.of(before.values, _distinct(before)), Outline.of(now.values, _distinct(now)))
+    found = name(outline_of(before), outline_of(now))
     return f"{found.kind}: {found.phrase}"
+
+
+def outline_of(sample: Sample) -> Outline:
+    """Of a sample that has values."""
+    return Outline.of(sample.values, _distinct(sample))
 
 
 def _distinct(sample: Sample) -> int:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 import polars as pl
 
 from sagekeeper.analyzers.drift_harm import HIGH_EXPOSURE, LOW_EXPOSURE, Harm, harm, importances, lines
+from sagekeeper.analyzers.drift_history import PREDICTION
 from sagekeeper.analyzers.drift_judge import Settings, Verdict, judge, least, weight
 from sagekeeper.analyzers.facts import Analyzer, Facts
 from sagekeeper.analyzers.owners import owner
@@ -65,13 +66,14 @@ def _finding(
     names = [one.feature for one in drifting]
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = "have" if len(names) > 1 else "has"
+    answers = all(name.startswith(PREDICTION) for name in names)
     last = max(one.days[-1][0] for one in drifting)
     return Finding(
         fingerprint=fingerprint("feature_drift", *endpoint),
         kind="feature_drift",
         subject=ResourceRef(account=endpoint[0], region=endpoint[1], kind="endpoint", name=endpoint[2]),
         severity=hurt.severity,
-        title=f"What {endpoint[2]} is asked with has changed",
+        title=f"What {endpoint[2]} {'answers' if answers else 'is asked with'} has changed",
         explanation=(
             f"{listed} {verb} looked different from the baseline since {since:%-d %B %Y}, by more than chance explains. "
             f"{hurt.why}"

@@ -17,13 +17,15 @@ import datasketches
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import special
 
 from sagekeeper.analyzers.drift_cells import Array
-from sagekeeper.analyzers.drift_sequence import Alarm, SequenceRules, Stream, watch
+from sagekeeper.analyzers.drift_sequence import DAY, MONTH, Alarm, SequenceRules, Stream, watch
 
 WEEKS_DAYS = (28, 14)
 FEWEST_DAYS_SINCE = 1
 CELLS = 32
+MISSING = "missing"
 PREDICTION = "prediction: "
 """Before the name of what a model answers: it may be called as a feature is."""
 
@@ -59,7 +61,30 @@ def history_of(rows: pl.DataFrame, features: int, level: float) -> History:
     before, now = _streams(reference, rows.filter(pl.col("day") >= until))
     rules = SequenceRules(level=level / max(features, 1))
     alarms = watch(before, {name: stream for name, stream in now.items() if len(stream.hours)}, rules)
-    return History(reference, until, alarms[0] if alarms else None, "")
+    return History(reference, until, alarms[0] if alarms else _never_before(before[MISSING], now[MISSING], rules), "")
+
+
+def _never_before(before: Stream, now: Stream, rules: SequenceRules) -> Alarm | None:
+    """Values go missing that hardly ever were, so that nobody knows how that comes and goes: on so many newest days in a row,
+    more than on any day before, that days in any other order would not do it (a permutation test on days)."""
+    if before.counts[:, 0].sum() >= rules.fewest_expected or not len(now.hours):
+        return None
+    days = np.concatenate([before.hours, now.hours]) // DAY
+    different, places = np.unique(days, return_inverse=True)
+    absent, there = (
+        np.bincount(places, np.concatenate([one[:, n] for one in (before.counts, now.counts)])) for n in (0, 1)
+    )
+    shares = absent / np.maximum(absent + there, 1.0)
+    since = np.searchsorted(different, int(now.hours[0]) // DAY)
+    lasting = [n for n in range(1, len(shares) - since + 1) if shares[-n:].min() > shares[:-n].max()]
+    if not lasting:
+        return None
+    p_value = float(MONTH / DAY / special.comb(len(shares), lasting[-1]))
+    if p_value > rules.level:
+        return None
+    first = int(different[-lasting[-1]]) * DAY
+    low = float(shares[-lasting[-1] :].min() - shares[: -lasting[-1]].max())
+    return Alarm(MISSING, (int(different[-1]) + 1) * DAY, first, p_value, low, MISSING)
 
 
 def _streams(reference: pl.DataFrame, since: pl.DataFrame) -> tuple[dict[str, Stream], dict[str, Stream]]:
@@ -72,7 +97,7 @@ def _streams(reference: pl.DataFrame, since: pl.DataFrame) -> tuple[dict[str, St
         at = ordered["window_start"].dt.epoch("s").to_numpy() // 3600
         absent = (ordered["missing"] + ordered["invalid"].fill_null(0)).to_numpy()
         there = ordered["records"].to_numpy() - absent
-        streams = {"missing": _summed(at, np.stack([absent, there], axis=1).astype(np.float64), ordered=False)}
+        streams = {MISSING: _summed(at, np.stack([absent, there], axis=1).astype(np.float64), ordered=False)}
         if cells is not None:
             values = ordered.drop_nulls("categories" if counted else "sketch")
             hours = values["window_start"].dt.epoch("s").to_numpy() // 3600

@@ -16,10 +16,12 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, kind_of, missing_shift, value_shift
+from sagekeeper.analyzers.distribution_shift import Sample, Shift, false_discovery, missing_shift, value_shift
 from sagekeeper.analyzers.drift_history import History, asked_and_answered, history_of
 from sagekeeper.analyzers.drift_meaning import Meaning, meaning_of, meant
-from sagekeeper.analyzers.drift_samples import sample_of
+from sagekeeper.analyzers.drift_naming import Changed, named, since_then
+from sagekeeper.analyzers.drift_samples import Worth, sample_of, worth_of
+from sagekeeper.analyzers.drift_season import WEEK, without_season
 from sagekeeper.analyzers.facts import AnalyzerSettings, Facts
 
 MODEL = ("account", "region", "endpoint", "variant")
@@ -108,14 +110,19 @@ def _judge_model(
     first = facts.as_of.date() - timedelta(days=settings.window_days)
     recent = captures.filter(pl.col("day") >= first)
     features = sorted(set(baseline["feature"]) | set(captures["feature"]))
-    before = {name: sample_of(baseline.filter(pl.col("feature") == name)) for name in baseline["feature"]}
-    now = {str(name): sample_of(rows) for (name,), rows in recent.group_by("feature")}
+    # What records of traffic are worth that go together, so are those of a baseline that says nothing of it.
+    worth = {str(name): worth_of(rows) for (name,), rows in captures.group_by("feature")}
+    before = {
+        name: sample_of(baseline.filter(pl.col("feature") == name), worth.get(name)) for name in baseline["feature"]
+    }
+    now = {str(name): sample_of(rows, worth[str(name)]) for (name,), rows in recent.group_by("feature")}
     past = _past(captures, set(features) - set(before), beside, settings)
-    before |= {name: sample_of(one.reference) for name, one in past.items() if not one.why}
+    before |= {name: sample_of(one.reference, worth[name]) for name, one in past.items() if not one.why}
     unknown = {name: _unknown_because(before.get(name), now.get(name), settings) for name in features}
     judged = [name for name in features if unknown[name] is None]
     shifts = {name: _shifts(before[name], now[name]) for name in judged}
     called = _called(shifts, settings)
+    drifting: dict[str, tuple[Verdict, Changed]] = {}
     for name in features:
         records = now[name].records if name in now else 0
         reason = past[name].why if name in past and past[name].why else unknown[name]
@@ -127,14 +134,20 @@ def _judge_model(
             yield Verdict(model, name, "stable", worst, records, "within what chance and practice allow", None, [])
             continue
         mine = max(called[name], key=lambda one: weight(one, settings))
-        days = _days(before[name], captures.filter(pl.col("feature") == name), mine, settings)
-        verdict = _persistent(model, name, mine, records, days, first, settings)
+        own = captures.filter(pl.col("feature") == name)
+        days, alike = _days(before[name], own, worth[name], mine, settings)
+        verdict = _persistent(model, name, mine, records, days, alike, first, settings)
         if name in past:
             verdict = replace(
                 verdict, why=f"{verdict.why}, against its own traffic before {past[name].until:%-d %b %Y}"
             )
-        drifts = verdict.status == "drift"
-        yield replace(verdict, what=_what(before[name], now[name], mine)) if drifts else verdict
+        if verdict.since is None:
+            yield verdict
+            continue
+        lately = since_then(own, worth[name], verdict.since, first, settings.fewest_records_a_day)
+        drifting[name] = verdict, Changed(before[name], lately, mine.unit)
+    what = named({name: changed for name, (_, changed) in drifting.items()})
+    yield from (replace(verdict, what=what[name]) for name, (verdict, _) in drifting.items())
 
 
 def _judge_meaning(
@@ -152,7 +165,7 @@ def _judge_meaning(
             why = "within what chance and practice allow"
             yield Verdict(model, name, "stable", found.now, found.records, why, None, [])
         else:
-            verdict = _persistent(model, name, found.now, found.records, found.days, first, settings)
+            verdict = _persistent(model, name, found.now, found.records, found.days, set(), first, settings)
             why = f"{verdict.why}, against its own traffic before {found.until:%-d %b %Y}"
             yield replace(verdict, why=why, what=_how_meant(found.now, found))
 
@@ -172,26 +185,25 @@ def _past(captures: pl.DataFrame, features: set[str], beside: int, settings: Set
     }
 
 
-def _what(before: Sample, now: Sample, shift: Shift) -> str:
-    if shift.unit == "share missing":
-        return f"missing {before.missing / before.records:.1%} before, {now.missing / now.records:.1%} now"
-    return kind_of(before, now)
-
-
 def _persistent(
     model: tuple[str, str, str, str],
     feature: str,
     shift: Shift,
     records: int,
     days: list[tuple[date, Shift | None]],
+    alike: set[date],
     first: date,
     settings: Settings,
 ) -> Verdict:
-    moved = [(day, one is not None and _moved(one, settings)) for day, one in days if one is not None]
+    every = [(day, _moved(one, settings)) for day, one in days if one is not None]
+    moved = without_season(every, alike, settings.persist_days)
     lately = [drifted for day, drifted in moved if day >= first]
     if len(lately) < settings.persist_days:
         why = f"only {len(lately)} of the last days had {settings.fewest_records_a_day} records or more"
         return Verdict(model, feature, "unknown", shift, records, why, None, days)
+    if sum(lately) < settings.persist_days <= sum(drifted for day, drifted in every if day >= first):
+        why = "it looks as it did on the same days a week before, and not so between: a season"
+        return Verdict(model, feature, "stable", shift, records, why, None, days)
     if sum(lately) < settings.persist_days:
         why = f"it moved on {sum(lately)} of the last days, {settings.persist_days} are needed"
         return Verdict(model, feature, "stable", shift, records, why, None, days)
@@ -255,12 +267,22 @@ def _unknown_because(before: Sample | None, now: Sample | None, settings: Settin
     return None
 
 
-def _days(before: Sample, captures: pl.DataFrame, like: Shift, settings: Settings) -> list[tuple[date, Shift | None]]:
+def _days(
+    before: Sample, captures: pl.DataFrame, worth: Worth, like: Shift, settings: Settings
+) -> tuple[list[tuple[date, Shift | None]], set[date]]:
+    """The shift of each day from the reference, and which days look like the same weekday before."""
     found: list[tuple[date, Shift | None]] = []
+    samples: dict[date, Sample] = {}
+    alike: set[date] = set()
     for (day,), rows in captures.sort("day").group_by("day", maintain_order=True):
         assert isinstance(day, date)
-        sample = sample_of(rows)
+        sample = sample_of(rows, worth)
         enough = sample.records >= settings.fewest_records_a_day
         same = [one for one in _shifts(before, sample) if one.unit == like.unit] if enough else []
         found.append((day, same[0] if same else None))
-    return found
+        if same:
+            samples[day] = sample
+            if (past := samples.get(day - WEEK)) is not None:
+                apart = [one for one in _shifts(past, sample) if one.unit == like.unit]
+                alike |= {day} if apart and not _moved(apart[0], settings) else set()
+    return found, alike

@@ -29,7 +29,8 @@ BIG = 0.2
 FEW_VALUES = 10
 MOST_COLUMNS = 60
 FACTORS = {
-    10: "x10", 100: "x100", 1000: "x1000", 1e6: "x1,000,000", 1e9: "x1e9", 60: "x60 (minutes to seconds)",
+    10: "x10", 100: "x100", 1000: "x1000", 1e4: "x10,000", 1e5: "x100,000",
+    1e6: "x1,000,000", 1e9: "x1e9", 60: "x60 (minutes to seconds)",
     3600: "x3600 (hours to seconds)", 24: "x24 (days to hours)", 86400: "x86400 (days to seconds)", 1024: "x1024",
     2.20462: "x2.205 (kg to lb)", 3.28084: "x3.281 (m to ft)", 2.54: "x2.54 (in to cm)", 1.609344: "x1.609 (mi to km)",
     -1: "sign turned",

@@ -117,17 +117,24 @@ def worth_of_windows(counts: NDArray[np.float64]) -> float:
     Windows are compared with the next one and the sixth after it, the tenth that differ most left out: a change that came
     to stay is in one of them, and must not hide itself (von Neumann 1941).
     """
+    return 1 / max([1.0, *(_apart(counts, lag) for lag in (1, 6))])
+
+
+def worth_of_days(counts: NDArray[np.float64]) -> float:
+    """The same of records counted by day. Neither a season (days differ, weeks do not) nor a change that came to stay (weeks
+    differ, days do not) is how much days vary by themselves: it is the lesser of both."""
+    return 1 / max(1.0, min(_apart(counts, lag) for lag in (1, 7)))
+
+
+def _apart(counts: NDArray[np.float64], lag: int) -> float:
+    """How many times further apart than by chance windows are that lie so far from each other; 1 where they are too few."""
     sizes = counts.sum(axis=1)
     counts, sizes = counts[sizes > 0], sizes[sizes > 0]
-    if len(sizes) < FEWEST_WINDOWS:
+    if len(sizes) < max(FEWEST_WINDOWS, 2 * lag):
         return 1.0
     shares, pooled = counts / sizes[:, None], counts.sum(axis=0) / sizes.sum()
     free = 1 - float((pooled**2).sum())
     if free <= 1e-9:
         return 1.0
-    worst = 1.0
-    for lag in (1, 6):
-        apart = ((shares[lag:] - shares[:-lag]) ** 2).sum(axis=1) / (free * (1 / sizes[lag:] + 1 / sizes[:-lag]))
-        kept = np.sort(apart)[: int(np.ceil(0.9 * len(apart)))]
-        worst = max(worst, float(kept.mean()))
-    return 1 / worst
+    apart = ((shares[lag:] - shares[:-lag]) ** 2).sum(axis=1) / (free * (1 / sizes[lag:] + 1 / sizes[:-lag]))
+    return float(np.sort(apart)[: int(np.ceil(0.9 * len(apart)))].mean())
