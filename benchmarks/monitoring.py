@@ -19,6 +19,7 @@ import polars as pl
 from sagekeeper.analyzers import drift
 from sagekeeper.analyzers.data_quality import columns as read_columns
 from sagekeeper.analyzers.data_quality import statistics
+from sagekeeper.analyzers.drift_judge import Settings
 from sagekeeper.analyzers.facts import Facts
 from sagekeeper.collector.capture_hours import HOUR_SKETCH_K
 from sagekeeper.collector.monitor_statistics import profiles
@@ -294,7 +295,7 @@ def known(profiles: pl.DataFrame, as_of: datetime) -> Facts:
 def told(profiles: pl.DataFrame, day: int) -> list[tuple[str, str]]:
     """Feature and what is said of it, of a run on the morning after so many days."""
     as_of = FIRST + timedelta(days=day, hours=6)
-    found = drift.find(known(profiles, as_of), drift.Settings())
+    found = drift.find(known(profiles, as_of), Settings())
     return [(figure.label, (figure.basis or "").split("; ")[0]) for one in found for figure in one.evidence.figures]
 
 
