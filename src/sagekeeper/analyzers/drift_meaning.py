@@ -6,8 +6,9 @@ newest days are from the first weeks, with a p-value, or why that is unknown. Ru
 * The first weeks (as in `drift_history`) are parted: their older half is the vocabulary, or the centre. Their newer half
   shows how far ordinary days are from it: the words that no vocabulary ever has, and how days wander. A vocabulary is never
   asked of its own days.
-* Words: share of the day's words that the vocabulary certainly lacks (`core/profile_distance.py`). Vectors: distance of the
-  day's mean from the centre less what chance adds, in units of the spread of single vectors. Only more of either is a drift.
+* Words: share of the day's words that the vocabulary lacks, the middle of its bounds (`core/profile_distance.py`). Vectors:
+  distance of the day's mean from the centre less what chance adds, in units of the spread of single vectors. Only more of
+  either is a drift.
 * A day is a block: the error is that of days, not of records. Newest days stand together and count as one. Student's t over
   the ordinary days, whose spread is never taken for less than chance alone would make it.
 """
@@ -116,7 +117,8 @@ def _far(before: Profile, one: Profile) -> float | None:
         return None
     if before.type != "vector":
         outside = out_of_vocabulary(before, one)
-        return None if outside is None else outside.low
+        # Large days name fewer of their words, and both bounds go with that: the middle by half as much, on Zipf's law.
+        return None if outside is None else (outside.low + outside.high) / 2
     moved = mean_distance(before, one)
     if moved is None or before.squares is None or one.squares is None or before.squares <= 0:
         return None
