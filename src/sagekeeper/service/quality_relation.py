@@ -82,7 +82,8 @@ def _said(whole: dict[str, object], stretches: pl.DataFrame, kind: Problem, with
 
     def shown(value: object) -> str:
         assert isinstance(value, float)
-        return f"{value:.1%}" if share else f"{value:.4g}"
+        # No minus before what is shown as nothing.
+        return f"{round(value, 3) + 0.0:.1%}" if share else f"{value:.4g}"
 
     def part(name: str) -> str:
         return f"{shown(whole[name])} ({shown(whole[name + '_low'])} to {shown(whole[name + '_high'])})"
