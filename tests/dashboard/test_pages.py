@@ -214,7 +214,8 @@ def test_models_show_the_finding_the_shape_and_what_is_not_known(page) -> None:
     assert not test.exception
     said = words(test)
     assert "have drifted since 9 Nov" in said and "there are no labels" in said
-    assert "2,800 records captured in the last 7 days" in said.replace("\\", "")
+    # Today counts as one of the seven, and nothing has been captured of it yet.
+    assert "2,400 records captured in the last 7 days" in said.replace("\\", "")
     test = page("models", endpoint="ocr-invoices")
     assert "No open findings" in words(test)
 
