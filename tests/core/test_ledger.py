@@ -228,3 +228,10 @@ def test_readers_are_not_blocked_by_a_writer(ledger: Ledger) -> None:
         writer.flush()
         with ledger.reading() as reader:
             assert reader.get_one(RecommendationRow, "r1").state == "open"
+
+
+def test_a_ledger_in_memory_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_ledger("sqlite://").close()
+    open_ledger("sqlite:///:memory:").close()
+    assert list(tmp_path.iterdir()) == []

@@ -102,7 +102,8 @@ def _migrate(engine: Engine, url: str) -> None:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
     parsed = make_url(url)
-    file_lock = nullcontext() if parsed.get_backend_name() != "sqlite" else _locked_file(f"{parsed.database}.migrating")
+    in_a_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    file_lock = _locked_file(f"{parsed.database}.migrating") if in_a_file else nullcontext()
     with file_lock, engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
