@@ -11,9 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-ALARM_BELOW = 0.9
-"""Clarify's threshold."""
-
 
 def ndcg(baseline: Mapping[str, float], now: Mapping[str, float]) -> float | None:
     """Of the features that the baseline has; one that is missing now is last. None: nothing mattered at the baseline.

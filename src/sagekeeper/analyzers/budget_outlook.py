@@ -9,7 +9,7 @@ foreseen. Too little history (`LEAST_DAYS`) gives no outlook: unknown, and never
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
@@ -111,11 +111,6 @@ def as_forecast(outlook: Outlook, period: Period, provisional_days: int) -> Fore
         upto=row["origin"],
         path=tuple(row["path"]),
     )
-
-
-def days_left(period: Period, as_of: datetime) -> int:
-    """Whole days of the period after today."""
-    return max((period.last - as_of.date()) // timedelta(days=1), 0)
 
 
 def _flat(origin: date, spent: float) -> dict[str, object]:

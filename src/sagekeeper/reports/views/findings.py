@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from sagekeeper.core.ledger import Ledger
 from sagekeeper.core.ledger.incident_models import IncidentRow
-from sagekeeper.core.ledger.models import FindingEventRow, FindingRow
+from sagekeeper.core.ledger.models import FindingRow
 from sagekeeper.core.types import Finding
 from sagekeeper.reports.views.incidents import QUIET
 
@@ -122,10 +122,3 @@ def finding(ledger: Ledger, fingerprint: str) -> Finding | None:
     with ledger.reading() as session:
         row = session.get(FindingRow, fingerprint)
         return Finding.model_validate(row.document) if row else None
-
-
-def finding_history(ledger: Ledger, fingerprint: str) -> list[FindingEventRow]:
-    """What happened to a finding, oldest first."""
-    with ledger.reading() as session:
-        events = select(FindingEventRow).where(FindingEventRow.fingerprint == fingerprint).order_by(FindingEventRow.id)
-        return list(session.scalars(events))
