@@ -58,7 +58,6 @@ for room in (
     guarding,
     judging,
     monitoring,
-    detecting,
     drifting,
     leaking,
     changes,
