@@ -19,7 +19,7 @@ from sagekeeper.collector.capture_payloads import Records, Side, records
 from sagekeeper.collector.capture_text import WORDS_OF, measured, texts, words
 from sagekeeper.collector.profile import profiles_of, type_of
 from sagekeeper.core.feature_profile import FeatureType, Profile, columns
-from sagekeeper.core.profile_rows import MEASURED
+from sagekeeper.core.profile_rows import MEASURED, added
 
 HOUR_SKETCH_K = 512
 """A rank error of about 0.6 % at 99 % confidence, half the bytes of a baseline's; up to 512 numbers an hour is exact."""
@@ -144,8 +144,6 @@ def _variant(attribute: str | None) -> pl.Expr:
 
 def together(chunks: Sequence[Chunk], known: Mapping[tuple[str, str], FeatureType]) -> Chunk:
     """All chunks as one. A feature that an hour does not have at all, and that is ``known``, is missing in all its records."""
-    from sagekeeper.core.profile_rows import added
-
     counts = (
         pl.concat([chunk.counts for chunk in chunks]).group_by(*HOUR, maintain_order=True).agg(pl.col("records").sum())
     )

@@ -7,7 +7,6 @@ In: the profiles, counts and rejects of some hours. Out: `feature_hours`, the da
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import polars as pl
 
@@ -37,7 +36,7 @@ class Shelves:
         oldest = task.as_of.date() - timedelta(days=task.settings.collect.capture_days + 1)
         there = (
             task.lake.scan(CAPTURE_HOURS)
-            .filter(_here(self._folder) & (pl.col("day") >= oldest))
+            .filter(Scope(self._folder).expression() & (pl.col("day") >= oldest))
             .select("window_start", "contents", "files", "sampling_percent")
         )
         self._known = {row[0].astimezone(UTC): row[1:] for row in there.collect().iter_rows()}
@@ -55,7 +54,7 @@ class Shelves:
     def types(self, before: datetime) -> dict[tuple[str, str], FeatureType]:
         """Features that were captured in the days before that hour, by role and name."""
         rows = self._task.lake.scan(FEATURE_HOURS).filter(
-            _here(self._endpoint)
+            Scope(self._endpoint).expression()
             & self._own()
             & (pl.col("day") >= (before - REMEMBERED).date())
             & (pl.col("window_start") < before)
@@ -152,8 +151,8 @@ class Shelves:
         others = self._range(table, place, days).filter(~pl.col("window_start").is_in(starts))
         return pl.concat([others, new.select(pl.col(name).cast(kind) for name, kind in table.columns.items())])
 
-    def _range(self, table: Table, place: dict[str, Any], days: tuple[date, date]) -> pl.DataFrame:
-        return self._task.lake.scan(table).filter(_here(place) & pl.col("day").is_between(*days)).collect()
+    def _range(self, table: Table, place: dict[str, str], days: tuple[date, date]) -> pl.DataFrame:
+        return self._task.lake.scan(table).filter(Scope(place, "day", *days).expression()).collect()
 
     def _own(self) -> pl.Expr:
         """Rows of this folder's variant, and of the models it serves."""
@@ -166,7 +165,3 @@ class Shelves:
         """As it was when the hour was read first: an endpoint tells only what is current."""
         known = self._known.get(start)
         return known[2] if known is not None else self._source.sampling
-
-
-def _here(place: dict[str, Any]) -> pl.Expr:
-    return pl.all_horizontal(pl.col(column) == value for column, value in place.items())

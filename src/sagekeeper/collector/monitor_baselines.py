@@ -166,7 +166,7 @@ def keep_profiles(task: Task, schedule: Schedule) -> int:
     statistics = baseline(task, schedule) if variants and schedule.kind == "DataQuality" else None
     found, unread = profiles(statistics or {})
     made = Door.of(task.settings.collect, schedule.endpoint or "").passed_rows(found)
-    if statistics is None or not made:
+    if schedule.endpoint is None or statistics is None or not made:
         return 0
     if unread:
         task.note(f"Baseline of {schedule.endpoint}: {', '.join(unread[:5])} cannot be read and are left out.")
@@ -188,13 +188,12 @@ def keep_profiles(task: Task, schedule: Schedule) -> int:
         ],
         schema=FEATURE_PROFILES.columns,
     )
-    here = pl.all_horizontal(pl.col(column) == value for column, value in place.items())
-    before = task.lake.scan(FEATURE_PROFILES).filter(here).collect()
+    scope = Scope(place)
+    before = task.lake.scan(FEATURE_PROFILES).filter(scope.expression()).collect()
     compared = [name for name in FEATURE_PROFILES.columns if name not in _TIMES]
     order = ["variant", "feature"]
     if not before.select(compared).sort(order).equals(rows.select(compared).sort(order)):
-        scope = {name: str(value) for name, value in place.items()}
-        task.replace(FEATURE_PROFILES, rows, Scope(scope))
+        task.replace(FEATURE_PROFILES, rows, scope)
     return rows.height
 
 
