@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sagekeeper.collector.objects import fetch, listed, split_uri
+from sagekeeper.collector.objects import fetch, folders, listed, split_uri
 from sagekeeper.core.errors import BadInput
 
 PERMISSIONS = ("s3:ListBucket", "s3:GetObject")
@@ -35,8 +35,7 @@ def fetched(client: Any, uri: str, as_of: datetime, hours: int, folder: Path) ->
 
 def _variants(client: Any, bucket: str, prefix: str) -> list[str]:
     """Folders that hold the years: the address itself, or what is below it."""
-    answer = client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
-    below = [str(item["Prefix"]) for item in answer.get("CommonPrefixes", [])]
-    if any(part.rstrip("/").rpartition("/")[2].isdigit() for part in below):
+    below = folders(client, bucket, f"{prefix}/")
+    if any(name.isdigit() for name in below):
         return [f"{prefix}/"]
-    return below
+    return [f"{prefix}/{name}/" for name in below]

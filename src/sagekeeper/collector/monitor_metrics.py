@@ -17,7 +17,7 @@ import polars as pl
 
 from sagekeeper.collector.monitor_numbers import number
 from sagekeeper.collector.observed import observed
-from sagekeeper.collector.source import Source, Task, aws_errors
+from sagekeeper.collector.source import Source, Task, aws_errors, pages
 from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import MONITOR_METRICS
 
@@ -49,24 +49,18 @@ def collect(task: Task) -> int:
     back = end - timedelta(days=task.settings.collect.metric_days) if upto is None else upto - LATE
     first = back.replace(hour=0, minute=0, second=0, microsecond=0)
     with aws_errors(f"CloudWatch in {task.account.id} {task.region}"):
-        found = [metric for namespace in NAMESPACES for metric in _listed(task, namespace)]
+        client = task.client("cloudwatch")
+        # Metrics without data in the last two weeks are not listed.
+        found = [
+            metric
+            for namespace in NAMESPACES
+            for metric in pages(client, "list_metrics", "Metrics", Namespace=namespace)
+        ]
         rows = pl.DataFrame(_read(task, found, first, end), schema=MONITOR_METRICS.columns)
     scope = {"account": task.account.id, "region": task.region}
     task.replace(MONITOR_METRICS, rows, Scope(scope, "day", first.date(), end.date()))
     task.has_read_upto(end)
     return rows.height
-
-
-def _listed(task: Task, namespace: str) -> Iterator[dict[str, Any]]:
-    """Metrics of a namespace, as far as they had data in the last two weeks: older ones are not listed."""
-    client = task.client("cloudwatch")
-    token: dict[str, str] = {}
-    while True:
-        answer = client.list_metrics(Namespace=namespace, **token)
-        yield from answer["Metrics"]
-        if not answer.get("NextToken"):
-            return
-        token = {"NextToken": answer["NextToken"]}
 
 
 def _read(task: Task, metrics: list[dict[str, Any]], first: datetime, end: datetime) -> list[dict[str, Any]]:
@@ -93,19 +87,18 @@ def _read(task: Task, metrics: list[dict[str, Any]], first: datetime, end: datet
 
 
 def _answered(task: Task, queries: list[dict[str, Any]], first: datetime, end: datetime) -> Iterator[dict[str, Any]]:
-    client = task.client("cloudwatch")
-    token: dict[str, str] = {}
-    while True:
-        answer = client.get_metric_data(
-            StartTime=first, EndTime=end, ScanBy="TimestampAscending", MetricDataQueries=queries, **token
-        )
-        for result in answer["MetricDataResults"]:
-            if result.get("StatusCode") in ("InternalError", "Forbidden"):
-                task.note(f"CloudWatch did not answer for a monitor's metric: {result['StatusCode']}.")
-            yield result
-        if not answer.get("NextToken"):
-            return
-        token = {"NextToken": answer["NextToken"]}
+    for result in pages(
+        task.client("cloudwatch"),
+        "get_metric_data",
+        "MetricDataResults",
+        StartTime=first,
+        EndTime=end,
+        ScanBy="TimestampAscending",
+        MetricDataQueries=queries,
+    ):
+        if result.get("StatusCode") in ("InternalError", "Forbidden"):
+            task.note(f"CloudWatch did not answer for a monitor's metric: {result['StatusCode']}.")
+        yield result
 
 
 def _place(task: Task, metric: dict[str, Any], at: datetime) -> dict[str, Any]:
