@@ -127,6 +127,13 @@ def test_a_shift_that_chance_explains_is_no_drift_unless_the_method_is_simple() 
     assert (observed, required) == (pytest.approx(0.15), 0.1)
 
 
+def test_a_baseline_that_somebody_edits_is_the_only_one_that_changes() -> None:
+    first, _ = baseline(pl.DataFrame({"x": [1, 2]}))
+    first["monitoring_config"]["distribution_constraints"]["comparison_method"] = "Simple"
+    second, _ = baseline(pl.DataFrame({"x": [1, 2]}))
+    assert second["monitoring_config"]["distribution_constraints"]["comparison_method"] == "Robust"
+
+
 def test_one_bad_value_does_not_hide_a_shift() -> None:
     chance = np.random.default_rng(1)
     before = pl.DataFrame({"x": chance.normal(size=2000)})

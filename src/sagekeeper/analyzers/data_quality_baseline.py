@@ -31,7 +31,7 @@ def constraints(read_columns: dict[str, Column], *, emit_metrics: bool = True) -
         "emit_metrics": "Enabled" if emit_metrics else "Disabled",
         "datatype_check_threshold": 1.0,
         "domain_content_threshold": 1.0,
-        "distribution_constraints": COMPARISON,
+        "distribution_constraints": dict(COMPARISON),
     }
     features = [_feature(name, column) for name, column in read_columns.items()]
     return {"version": 0.0, "features": features, "monitoring_config": config}
