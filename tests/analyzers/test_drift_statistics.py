@@ -98,10 +98,15 @@ def test_two_shares_is_the_exact_test_of_fisher_on_small_counts() -> None:
     assert two_shares(3, 50, 12, 60) == pytest.approx(float(stats.fisher_exact([[3, 47], [12, 48]])[1]))
 
 
-def test_adjusted_p_values_are_those_of_scipy() -> None:
+def test_adjusted_p_values_step_up_by_rank_and_under_any_dependence_by_the_harmonic_sum_as_well() -> None:
     p = [0.001, 0.03, 0.2, 0.04, 0.9]
-    assert adjusted(p) == pytest.approx(list(stats.false_discovery_control(p)))
-    assert adjusted(p, "any") == pytest.approx(list(stats.false_discovery_control(p, method="by")))
+    harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 5
+    # Of five: the second smallest (0.03) is carried down by the third, 0.04 * 5 / 3.
+    assert adjusted(p) == pytest.approx([0.005, 0.2 / 3, 0.25, 0.2 / 3, 0.9])
+    assert adjusted(p, "any") == pytest.approx(
+        [0.005 * harmonic, 0.2 / 3 * harmonic, 0.25 * harmonic, 0.2 / 3 * harmonic, 1.0]
+    )
+    assert adjusted([]) == []
 
 
 def test_a_small_shift_of_many_rows_is_found_and_called_a_shift() -> None:

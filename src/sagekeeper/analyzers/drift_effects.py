@@ -20,8 +20,9 @@ import numpy as np
 from scipy import special
 
 from sagekeeper.analyzers.drift_cells import Array, Cells, Numbers, summed
+from sagekeeper.analyzers.quality_intervals import Z as Z95
+from sagekeeper.analyzers.quality_intervals import of_share
 
-Z95 = 1.959963984540054
 Z95_OF_THREE = 2.3939797998185104
 """One-sided 2.5 %, shared by three bounds."""
 Unit = Literal["total variation", "share of records"]
@@ -111,20 +112,13 @@ def share_change(x: float, n: float, y: float, m: float) -> Effect:
     """
     was, is_now = x / n, y / m
     change = is_now - was
-    low_was, high_was = wilson(x, n)
-    low_now, high_now = wilson(y, m)
+    low_was, high_was = of_share(x, n)
+    low_now, high_now = of_share(y, m)
     low = change - np.hypot(is_now - low_now, high_was - was)
     high = change + np.hypot(high_now - is_now, was - low_was)
     if change < 0:
         low, high = -high, -low
     return Effect(abs(change), float(max(low, 0.0)), float(min(high, 1.0)), "share of records")
-
-
-def wilson(x: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    centre = (x + Z95**2 / 2) / (n + Z95**2)
-    half = Z95 / (n + Z95**2) * np.sqrt(x * (1 - x / n) + Z95**2 / 4)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
 @dataclass(frozen=True)

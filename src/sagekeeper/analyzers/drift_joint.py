@@ -20,12 +20,12 @@ from scipy import optimize, special
 
 from sagekeeper.analyzers.drift_cells import Array
 from sagekeeper.analyzers.drift_tests import adjusted
+from sagekeeper.analyzers.quality_intervals import Z as Z95
 
 FEWEST_ROWS = 200
 MOST_CATEGORIES = 10
 MOST_WITH_PRODUCTS = 12
 RIDGE = 1.0
-Z95 = 1.959963984540054
 SHOWN = 10
 
 

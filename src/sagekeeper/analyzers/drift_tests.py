@@ -23,6 +23,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import special
+from scipy.stats import false_discovery_control
 
 from sagekeeper.analyzers.drift_cells import Array, Cells
 
@@ -180,14 +181,5 @@ def adjusted(p_values: list[float], dependence: str = "positive") -> list[float]
     >>> [round(p, 3) for p in adjusted([0.001, 0.2, 0.03])]
     [0.003, 0.2, 0.045]
     """
-    p = np.asarray(p_values, dtype=np.float64)
-    size = len(p)
-    if not size:
-        return []
-    order = np.argsort(p)
-    ranks = np.arange(1, size + 1)
-    factor = float((1.0 / ranks).sum()) if dependence == "any" else 1.0
-    steps = np.minimum.accumulate((p[order] * size * factor / ranks)[::-1])[::-1]
-    result = np.empty(size)
-    result[order] = np.minimum(steps, 1.0)
-    return [float(value) for value in result]
+    found = false_discovery_control(np.clip(p_values, 0.0, 1.0), method="by" if dependence == "any" else "bh")
+    return [float(value) for value in found]

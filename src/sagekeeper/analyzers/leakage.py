@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sagekeeper.analyzers.drift_effects import wilson
+from sagekeeper.analyzers.quality_intervals import of_share
 
 KEPT = 1 << 20
 """Hashes kept of a set: with as many, shares are known to 0.1 %."""
@@ -88,7 +88,7 @@ def overlaps(sets: Mapping[str, RowHashes]) -> list[Overlap]:
             continue
         exact = sets[inner].bound == sets[outer].bound == 2**64
         share = both / len(mine)
-        low, high = (share, share) if exact else wilson(both, len(mine))
+        low, high = (share, share) if exact else of_share(both, len(mine))
         found.append(Overlap(inner, outer, share, low, high, share * sets[inner].different))
     return sorted(found, key=lambda one: (-one.share, one.inner, one.outer))
 

@@ -25,8 +25,11 @@ def wilson(hits: float, of: float) -> Interval | None:
     >>> [round(end, 3) for end in wilson(8, 10)]
     [0.49, 0.943]
     """
-    if of <= 0:
-        return None
+    return of_share(hits, of) if of > 0 else None
+
+
+def of_share(hits: float, of: float) -> Interval:
+    """Wilson's, of a share of something; ``of`` may be an effective number, no whole one."""
     share, z2 = hits / of, Z * Z
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = Z * np.sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
