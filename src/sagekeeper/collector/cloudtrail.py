@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,6 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from sagekeeper.collector.source import Source, Task, aws_errors, pages
-from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import ACTIVITY
 
 FIRST_DAYS, LATE = 14, timedelta(hours=1)
@@ -56,7 +55,7 @@ def collect(task: Task) -> int:
             task.note("Who changed what is not known: the reader role may not cloudtrail:LookupEvents.")
             return 0
     found = pl.DataFrame(rows, schema=ACTIVITY.columns).unique(ACTIVITY.keys, keep="last", maintain_order=True)
-    _keep(task, found)
+    task.keep(ACTIVITY, found, "event_id")
     task.has_read_upto(task.as_of)
     return found.height
 
@@ -104,17 +103,6 @@ def who(identity: dict[str, Any]) -> str | None:
         return "the root user"
     named = identity.get("userName") or identity.get("invokedBy")
     return (f"user {named}" if identity.get("userName") else str(named)) if named else None
-
-
-def _keep(task: Task, found: pl.DataFrame) -> None:
-    """Beside those of the same months that were read before."""
-    here = (pl.col("account") == task.account.id) & (pl.col("region") == task.region)
-    for month in found["month"].unique().sort().to_list():
-        new = found.filter(pl.col("month") == month)
-        before = task.lake.scan(ACTIVITY).filter(here & (pl.col("month") == month)).collect()
-        rows = pl.concat([before.join(new, on="event_id", how="anti"), new]).sort("at", "event_id")
-        scope: dict[str, str | date] = {"account": task.account.id, "region": task.region, "month": month}
-        task.replace(ACTIVITY, rows, Scope(scope))
 
 
 CLOUDTRAIL = Source(

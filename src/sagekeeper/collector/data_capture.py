@@ -14,12 +14,12 @@ wherever a run stops. Files that a bucket's lifecycle has removed since take not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from botocore.exceptions import BotoCoreError, ClientError
@@ -41,6 +41,7 @@ LATE = timedelta(minutes=20)
 CHUNK_BYTES = 64 << 20
 FETCHERS = 8
 HOUR = timedelta(hours=1)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _place(task: Task, source: Captured, end: datetime, share: float) -> int:
         hour for hour in _hours(task, source, first, end) if not shelves.has(hour.start, hour.contents, len(hour.files))
     ]
     rows = 0
-    for batch in _batches(hours):
+    for batch in _loads(hours, lambda hour: hour.bytes):
         task.progress(f"{source.endpoint} {batch[0].start:%Y-%m-%d}", share)
         rows += _read(task, source, shelves, batch)
     return rows
@@ -125,18 +126,18 @@ def _hours(task: Task, source: Captured, first: date, end: datetime) -> Iterator
                 yield Hour(start, tuple(files))
 
 
-def _batches(hours: Iterable[Hour]) -> Iterator[Sequence[Hour]]:
-    """Hours that are read and written together: as many as `CHUNK_BYTES` hold, or one that is larger."""
-    batch: list[Hour] = []
-    size = 0
-    for hour in hours:
-        if batch and size + hour.bytes > CHUNK_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(hour)
-        size += hour.bytes
-    if batch:
-        yield batch
+def _loads(items: Iterable[Item], size: Callable[[Item], int]) -> Iterator[Sequence[Item]]:
+    """Items that are read together: as many as `CHUNK_BYTES` hold, or one that is larger."""
+    load: list[Item] = []
+    held = 0
+    for item in items:
+        if load and held + size(item) > CHUNK_BYTES:
+            yield load
+            load, held = [], 0
+        load.append(item)
+        held += size(item)
+    if load:
+        yield load
 
 
 def _read(task: Task, source: Captured, shelves: Shelves, batch: Sequence[Hour]) -> int:
@@ -146,7 +147,7 @@ def _read(task: Task, source: Captured, shelves: Shelves, batch: Sequence[Hour])
     client = task.client("s3")
     chunks: list[Chunk] = []
     counts: list[pl.DataFrame] = []
-    for files in _chunks(item for hour in batch for item in hour.files):
+    for files in _loads((item for hour in batch for item in hour.files), lambda item: item.size):
         with ThreadPoolExecutor(FETCHERS) as pool:
             texts = list(pool.map(lambda item: contents(client, item), files))
         lines = read_lines([(item.key, text) for item, text in zip(files, texts, strict=True)])
@@ -173,19 +174,6 @@ def _read(task: Task, source: Captured, shelves: Shelves, batch: Sequence[Hour])
 
 def _row(hour: Hour) -> dict[str, Any]:
     return {"window_start": hour.start, "files": len(hour.files), "bytes": hour.bytes, "contents": hour.contents}
-
-
-def _chunks(items: Iterable[Stored]) -> Iterator[Sequence[Stored]]:
-    chunk: list[Stored] = []
-    size = 0
-    for item in items:
-        if chunk and size + item.size > CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(item)
-        size += item.size
-    if chunk:
-        yield chunk
 
 
 def _tell(task: Task, source: Captured, read: Chunk, start_of: dict[str, datetime]) -> None:

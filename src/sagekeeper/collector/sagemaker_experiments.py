@@ -9,13 +9,12 @@ recorded lies in its tracking server, which no AWS API reads.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from sagekeeper.collector.source import Source, Task, aws_errors, pages
-from sagekeeper.core.lake import Scope
 from sagekeeper.core.tables import TRIAL_COMPONENTS
 
 FIRST_DAYS = 400
@@ -28,7 +27,7 @@ def collect(task: Task) -> int:
     since = task.as_of - timedelta(days=FIRST_DAYS) if upto is None else upto - LATE
     with aws_errors(f"SageMaker experiments in {task.account.id} {task.region}"):
         found = pl.DataFrame(list(_rows(task, f"{since:%Y-%m-%dT%H:%M:%SZ}")), schema=TRIAL_COMPONENTS.columns)
-    _keep(task, found.unique(TRIAL_COMPONENTS.keys, maintain_order=True))
+    task.keep(TRIAL_COMPONENTS, found.unique(TRIAL_COMPONENTS.keys, maintain_order=True), "component")
     task.has_read_upto(task.as_of)
     return found.height
 
@@ -61,17 +60,6 @@ def _rows(task: Task, since: str) -> Iterator[dict[str, Any]]:
                     "month": item["CreationTime"].date().replace(day=1),
                     "observed_at": task.as_of,
                 }
-
-
-def _keep(task: Task, found: pl.DataFrame) -> None:
-    """Put them beside those of the same months that were read before; a component's trials are those read last."""
-    here = (pl.col("account") == task.account.id) & (pl.col("region") == task.region)
-    for month in found["month"].unique().sort().to_list():
-        new = found.filter(pl.col("month") == month)
-        before = task.lake.scan(TRIAL_COMPONENTS).filter(here & (pl.col("month") == month)).collect()
-        rows = pl.concat([before.join(new, on="component", how="anti"), new])
-        scope: dict[str, str | date] = {"account": task.account.id, "region": task.region, "month": month}
-        task.replace(TRIAL_COMPONENTS, rows, Scope(scope))
 
 
 SAGEMAKER_EXPERIMENTS = Source(

@@ -65,6 +65,16 @@ class Task:
                     continue
             return self.lake.replace(table, frame, scope)
 
+    def keep(self, table: Table, found: pl.DataFrame, known_by: str) -> None:
+        """Put ``found`` beside the rows of the same account, region and ``month`` that were read before; of what ``known_by``
+        names, the rows read last stand."""
+        here = (pl.col("account") == self.account.id) & (pl.col("region") == self.region)
+        for month in found["month"].unique().sort().to_list():
+            new = found.filter(pl.col("month") == month)
+            before = self.lake.scan(table).filter(here & (pl.col("month") == month)).collect()
+            rows = pl.concat([before.join(new, on=known_by, how="anti"), new])
+            self.replace(table, rows, Scope({"account": self.account.id, "region": self.region, "month": month}))
+
     def read_upto(self) -> datetime | None:
         """How far this source has been read here, None if never."""
         with self.ledger.reading() as session:
