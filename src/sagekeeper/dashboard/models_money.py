@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from sagekeeper.core.types import Figure, Series
-from sagekeeper.dashboard import elements, look
+from sagekeeper.dashboard import elements, look_models
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
 from sagekeeper.reports.views.models import ModelKey
@@ -26,7 +26,7 @@ def show(key: ModelKey) -> None:
 
 
 def _money(key: ModelKey) -> None:
-    found = look.model_money()
+    found = look_models.model_money()
     if found.first is None:
         return
     own = found.rows.filter(
@@ -98,7 +98,7 @@ def _payback(row: dict[str, Any]) -> None:
 
 
 def _monitors(key: ModelKey) -> None:
-    found = look.monitor_results(key)
+    found = look_models.monitor_results(key)
     if found.runs.is_empty():
         return
     st.markdown("**What its monitors have said**")

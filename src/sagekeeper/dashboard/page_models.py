@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from sagekeeper.dashboard import elements, look, models_money
+from sagekeeper.dashboard import elements, look, look_models, models_money
 from sagekeeper.dashboard.opened import moment
 from sagekeeper.reports import charts
 from sagekeeper.reports import wording as say
@@ -16,7 +16,7 @@ MOST_LISTED = 12
 
 def show() -> None:
     """The page."""
-    lines = look.model_lines()
+    lines = look_models.model_lines()
     elements.title("Models", _subtitle(lines))
     if not lines:
         elements.empty("No endpoint with data capture, a baseline or a monitoring schedule was seen.")
@@ -66,7 +66,7 @@ def _badge(line: ModelLine) -> str:
 
 
 def _detail(line: ModelLine) -> None:
-    profiles = look.feature_profiles(line.key)
+    profiles = look_models.feature_profiles(line.key)
     found = [item for item in (look.finding(short.fingerprint) for short in line.findings) if item is not None]
     with st.container(border=True, key="detail"):
         st.subheader(say.in_markdown(line.key.endpoint), anchor=False)
@@ -86,7 +86,7 @@ def _detail(line: ModelLine) -> None:
                 if steady
                 else ":gray[:material/help:] Unknown: " + _why_unknown(line)
             )
-    rows = look.shifts(line.key)
+    rows = look_models.shifts(line.key)
     _shifts(rows)
     ranked = rows["feature"].to_list()
     names = ranked + [name for name in sorted(profiles["feature"].unique().to_list()) if name not in ranked]
@@ -102,7 +102,7 @@ def _detail(line: ModelLine) -> None:
 
 def _captured(line: ModelLine) -> str:
     """In how many requests, out of how many, and what was lost."""
-    week = look.captured_week(line.key)
+    week = look_models.captured_week(line.key)
     if week is None:
         return ""
     said = f", in {say.count(week.requests, 'request')}"
@@ -156,7 +156,7 @@ def _feature(now: FeatureNow) -> None:
 
 
 def _violations(line: ModelLine) -> None:
-    rows = look.violations(line.key)
+    rows = look_models.violations(line.key)
     if rows.is_empty():
         return
     with st.expander(f"What Model Monitor reported ({rows.height})"):
