@@ -23,7 +23,7 @@ from sagekeeper.collector.monitor_rows import TABLES_OF_A_RUN, Rows, rows_of
 from sagekeeper.collector.monitor_schedules import Schedule, schedules
 from sagekeeper.collector.source import Source, Task, aws_errors
 from sagekeeper.core.lake import Scope, days_between
-from sagekeeper.core.tables import MONITOR_RUNS, MONITOR_STATISTICS, Table
+from sagekeeper.core.tables import MONITOR_RUNS, MONITOR_STATISTICS, MONITOR_VIOLATIONS, Table
 
 READ_AGAIN = timedelta(days=1)
 """A run may write its report hours after the hour in its path."""
@@ -137,7 +137,7 @@ def _run(
         "window_start": job.window_start if job else None,
         "window_end": job.window_end if job else None,
         "records": int(count) if isinstance(count, int | float) and count == count else None,
-        "violations": len(rows.get("monitor_violations", [])) if has_violations else None,
+        "violations": len(rows.get(MONITOR_VIOLATIONS.name, [])) if has_violations else None,
         "files": json.dumps(report.files, sort_keys=True) if report else "{}",
         "unread": json.dumps(report.unread) if report else "[]",
         "report_uri": report.uri if report else (job.folder if job else None),

@@ -18,10 +18,9 @@ from botocore.exceptions import ClientError
 from sagekeeper.collector.capture_door import Door
 from sagekeeper.collector.clarify_analysis import analysis
 from sagekeeper.collector.monitor_constraints import Monitoring, constraints
-from sagekeeper.collector.monitor_json import parsed, shown, unknown_keys
+from sagekeeper.collector.monitor_json import MALFORMED, parsed, shown, unknown_keys
 from sagekeeper.collector.monitor_quality import thresholds
 from sagekeeper.collector.monitor_reports import REFUSED
-from sagekeeper.collector.monitor_rows import MALFORMED
 from sagekeeper.collector.monitor_schedules import Schedule, baseline
 from sagekeeper.collector.monitor_shapes import SHAPES, kind_of
 from sagekeeper.collector.monitor_statistics import profiles

@@ -19,6 +19,8 @@ ANY: Mapping[str, Any] = {"*": None}
 """A shape: keys with the shape of what is below them, None for a value that is read whole; ``*`` stands for every other key.
 Lists have the shape of their items."""
 LONGEST_SHOWN = 60
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+"""What reading a document raises that is JSON, but not of its shape."""
 
 
 @dataclass(frozen=True)

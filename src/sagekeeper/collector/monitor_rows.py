@@ -12,7 +12,7 @@ from typing import Any
 
 from sagekeeper.collector.clarify_analysis import Analysis, analysis
 from sagekeeper.collector.monitor_constraints import constraints
-from sagekeeper.collector.monitor_json import shown
+from sagekeeper.collector.monitor_json import MALFORMED, shown
 from sagekeeper.collector.monitor_quality import quality, thresholds
 from sagekeeper.collector.monitor_reports import Report
 from sagekeeper.collector.monitor_statistics import published
@@ -20,7 +20,6 @@ from sagekeeper.collector.monitor_violations import violations
 from sagekeeper.core.tables import ATTRIBUTIONS, BIAS, MODEL_QUALITY, MONITOR_STATISTICS, MONITOR_VIOLATIONS, Table
 
 Rows = dict[str, list[dict[str, Any]]]
-MALFORMED = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 TABLES_OF_A_RUN: tuple[Table, ...] = (MONITOR_VIOLATIONS, MONITOR_STATISTICS, MODEL_QUALITY, BIAS, ATTRIBUTIONS)
 
 

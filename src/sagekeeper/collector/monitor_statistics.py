@@ -11,11 +11,13 @@ are added.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from datasketches import kll_doubles_sketch
 
+from sagekeeper.collector.monitor_json import MALFORMED
 from sagekeeper.collector.monitor_numbers import finite
 
 NUMERIC = ("Fractional", "Integral")
@@ -30,27 +32,12 @@ NOT_PUBLISHED = dict.fromkeys(
 
 def profiles(statistics: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """A profile per feature in the file's order (with its name under ``feature``), and the names of those that cannot be read."""
-    made, unread = [], []
-    listed = statistics.get("features") or []
-    if not isinstance(listed, list):
-        return [], ["features"]
-    for feature in listed:
-        try:
-            made.append({"feature": str(feature["name"])} | _profile(feature))
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-            unread.append(str(feature.get("name", "?")) if isinstance(feature, dict) else "?")
-    return made, unread
+    return _each(statistics, lambda feature: {"feature": str(feature["name"])} | _profile(feature))
 
 
 def published(statistics: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """As `profiles`, in `monitor_statistics` columns: sketch and buckets as they stand in the file, nothing rebuilt."""
-    made, unread = [], []
-    for feature in statistics.get("features") or []:
-        try:
-            made.append(_published(feature))
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-            unread.append(str(feature.get("name", "?")) if isinstance(feature, dict) else "?")
-    return made, unread
+    return _each(statistics, _published)
 
 
 def feature_names(statistics: dict[str, Any]) -> list[str]:
@@ -71,6 +58,22 @@ def rebuilt_sketch(levels: list[list[float]], k: int = SKETCH_K) -> Any:
         if items:
             sketch.update(np.asarray(items, dtype=np.float64))
     return sketch
+
+
+def _each(
+    statistics: dict[str, Any], read: Callable[[dict[str, Any]], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    made: list[dict[str, Any]] = []
+    unread: list[str] = []
+    listed = statistics.get("features") or []
+    if not isinstance(listed, list):
+        return [], ["features"]
+    for feature in listed:
+        try:
+            made.append(read(feature))
+        except MALFORMED:
+            unread.append(str(feature.get("name", "?")) if isinstance(feature, dict) else "?")
+    return made, unread
 
 
 def _profile(feature: dict[str, Any]) -> dict[str, Any]:
