@@ -74,6 +74,12 @@ def classes(column: str) -> pl.Expr:
     return pl.when(whole).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text).alias(column)
 
 
+def is_class(frame: pl.DataFrame, column: str, name: str) -> np.ndarray:
+    """Whether each row of ``column`` is of the class ``name``; a row without one is not."""
+    wanted = pl.select(pl.lit(name).alias(column)).select(classes(column))[column][0]
+    return frame.select((classes(column) == wanted).fill_null(value=False))[column].to_numpy()
+
+
 def _of_part(name: str, rows: pl.DataFrame, problem: Problem, positive: str, fewest: int) -> pl.DataFrame:
     if problem == "regression":
         numbers = rows.select(pl.col("label", "prediction").cast(pl.Float64, strict=False).fill_nan(None))

@@ -17,14 +17,13 @@ import polars as pl
 
 from sagekeeper.collector.capture_lines import read_lines
 from sagekeeper.collector.capture_payloads import records
-from sagekeeper.collector.labelled_records import labelled, table
+from sagekeeper.collector.labelled_records import LINES, TABLES, labelled, table
 from sagekeeper.collector.monitor_statistics import feature_names
 from sagekeeper.core.errors import BadInput
 from sagekeeper.service.monitoring_files import CONSTRAINTS, STATISTICS, Documents, document, of_answers, of_records
 
 PROCESSING = "opt/ml/processing"
 DATA = "endpointdata"
-LINES, TABLES = (".jsonl", ".ndjson", ".json"), (".csv", ".parquet")
 MODEL_QUALITY = "MODEL_QUALITY"
 NAMELESS = "sagekeeper"
 NAMES = {"identity": "inference_id", "prediction": "prediction", "score": "score", "label": "label"}

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from sagekeeper.analyzers import quality_estimate, quality_estimate_loss, quality_record
-from sagekeeper.analyzers.quality import Problem, classes
+from sagekeeper.analyzers.quality import Problem, classes, is_class
 from sagekeeper.analyzers.quality import quality as quality_of
 from sagekeeper.analyzers.quality_decisions import decided
 from sagekeeper.analyzers.quality_estimate import Expected
@@ -81,7 +81,7 @@ def _ready(frame: pl.DataFrame, kind: Problem, positive: str, threshold: float) 
 def _of_classes(known: pl.DataFrame, later: pl.DataFrame, kind: Problem, positive: str, notes: list[str]) -> Estimate:
     labelled = known.drop_nulls(["label", "prediction"])
     binary = kind == "binary_classification"
-    true = _is(labelled, "label", positive) if binary else _right(labelled)
+    true = is_class(labelled, "label", positive) if binary else _right(labelled)
     try:
         reference = quality_estimate.reference(labelled["score"].to_numpy(), true)
     except ValueError as error:
@@ -98,7 +98,7 @@ def _of_classes(known: pl.DataFrame, later: pl.DataFrame, kind: Problem, positiv
     )
 
     def estimate(rows: pl.DataFrame) -> list[Expected]:
-        told = _is(rows, "prediction", positive) if binary else np.ones(rows.height, dtype=bool)
+        told = is_class(rows, "prediction", positive) if binary else np.ones(rows.height, dtype=bool)
         found = quality_estimate.expected(reference, rows["score"].to_numpy(), told)
         return found if binary else [one for one in found if one.metric == "accuracy"]
 
@@ -127,11 +127,6 @@ def _of_numbers(known: pl.DataFrame, later: pl.DataFrame, notes: list[str]) -> E
 def _realised(part: pl.DataFrame, kind: Problem, positive: str) -> dict[str, float]:
     found = quality_of(part, kind, positive, fewest=LEAST_A_STRETCH).filter(pl.col("value").is_not_null())
     return dict(found.select("metric", "value").iter_rows())
-
-
-def _is(frame: pl.DataFrame, column: str, positive: str) -> np.ndarray:
-    wanted = pl.select(pl.lit(positive).alias(column)).select(classes(column))[column][0]
-    return frame.select((classes(column) == wanted).fill_null(value=False))[column].to_numpy()
 
 
 def _right(frame: pl.DataFrame) -> np.ndarray:

@@ -11,7 +11,7 @@ import typer
 
 from sagekeeper.analyzers.bias import bias as bias_of
 from sagekeeper.analyzers.bias import in_facet
-from sagekeeper.analyzers.quality import FEWEST, classes, problem_of
+from sagekeeper.analyzers.quality import FEWEST, is_class, problem_of
 from sagekeeper.analyzers.quality import quality as quality_of
 from sagekeeper.analyzers.quality_decisions import decided
 from sagekeeper.collector.labelled_records import answers, labelled, table
@@ -62,13 +62,11 @@ def quality(
 ) -> None:
     """Measure predictions against their labels, with intervals at 95 % and the share that has a label; or estimate it without."""
     out = Output(as_json)
+    names = {"identity": identity, "prediction": prediction, "score": score, "label": label}
     if estimate:
-        names = {"identity": identity, "prediction": prediction, "score": score, "label": label}
         _estimate(out, predictions, labels, reference, names, (problem, positive, threshold, stretches), within)
         return
-    read = labelled(
-        predictions, labels, {"identity": identity, "prediction": prediction, "score": score, "label": label}
-    )
+    read = labelled(predictions, labels, names)
     if segment is not None and segment not in read.rows.columns:
         raise BadInput(f"{predictions} has no column {segment}.")
     kind = problem or problem_of(read.rows)
@@ -102,7 +100,6 @@ def quality(
         )
     more = {}
     if reference is not None:
-        names = {"identity": identity, "prediction": prediction, "score": score, "label": label}
         known, later = labelled(reference, None, names).rows, read.rows
         if within is not None:
             known, later = with_features(known, reference), with_features(later, predictions)
@@ -215,9 +212,9 @@ def bias(
     numeric = all(kind.is_numeric() or kind == pl.Boolean for kind in rest.dtypes) and rest.width
     complete = numeric and not any(rest.null_count().row(0))
     found = bias_of(
-        _is(known, label, positive),
+        is_class(known, label, positive),
         inside,
-        None if prediction is None else _is(known, prediction, positive),
+        None if prediction is None else is_class(known, prediction, positive),
         None if group is None else known[group].cast(pl.String).fill_null("").rank("dense").to_numpy() - 1,
         rest.cast(pl.Float64).to_numpy() if complete else None,
     )
@@ -243,11 +240,6 @@ def bias(
             "rows": [_plain(row) for row in found.to_dicts()],
         }
     )
-
-
-def _is(frame: pl.DataFrame, column: str, positive: str) -> np.ndarray:
-    wanted = pl.select(pl.lit(positive).alias(column)).select(classes(column))[column][0]
-    return frame.select((classes(column) == wanted).fill_null(value=False))[column].to_numpy()
 
 
 def _number(value: float | None) -> str:
