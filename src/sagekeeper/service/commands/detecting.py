@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 WRITTEN = ("series_id", "ts", "score", "is_anomaly", "impact")
 """Of the file that is written: what a scorer reads."""
 MOST_SHOWN = 40
+DEAR = ("day", "series", "too much>", "instead of>", "1 in 10^>", "")
+ODD = ("hour, UTC", "metric", "value>", "expected>", "1 in 10^>", "")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,7 +87,7 @@ def _tell_days(
         recent = flagged.filter(pl.col("ts") > pl.lit(last) - timedelta(days=days)).sort(
             "ts", "impact", descending=True
         )
-        _show(out, recent, f"Unusually dear, last {days} days, {unit}", day=True)
+        _show(out, recent, f"Unusually dear, last {days} days, {unit}", DEAR, _dear)
     out.give(
         {
             "rows": found.height,
@@ -128,41 +131,42 @@ def _tell_hours(out: Output, days: int) -> None:
         score="score",
         direction="direction",
     )
-    _show(out, named.sort("ts", "score", descending=True), f"Hours unlike their past, last {days} days", day=False)
+    _show(out, named.sort("ts", "score", descending=True), f"Hours unlike their past, last {days} days", ODD, _odd)
     out.give({"hours": found.height, "flagged": recent.to_dicts()})
     out.say(f"{recent.height:,} hours of the last {days} days are unusual, of {found.height:,} that could be judged.")
 
 
-def _show(out: Output, rows: pl.DataFrame, title: str, day: bool) -> None:
+def _dear(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{row['ts']:%-d %b %Y}",
+        row["series_id"],
+        f"{row['impact']:,.2f}",
+        f"{row['expected']:,.2f}",
+        f"{row['score']:.1f}",
+        "may be withdrawn" if row["provisional"] else "",
+    )
+
+
+def _odd(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{row['ts']:%-d %b %Y %H:%M}",
+        row["series_id"],
+        f"{row['cost']:,.4g}",
+        f"{row['expected']:,.4g}",
+        f"{row['score']:.1f}",
+        row["direction"],
+    )
+
+
+def _show(
+    out: Output,
+    rows: pl.DataFrame,
+    title: str,
+    columns: tuple[str, ...],
+    line: Callable[[dict[str, Any]], tuple[str, ...]],
+) -> None:
     if rows.is_empty():
         return
-    head = rows.head(MOST_SHOWN)
-    if day:
-        columns = ("day", "series", "too much>", "instead of>", "1 in 10^>", "")
-        lines = [
-            (
-                f"{row['ts']:%-d %b %Y}",
-                row["series_id"],
-                f"{row['impact']:,.2f}",
-                f"{row['expected']:,.2f}",
-                f"{row['score']:.1f}",
-                "may be withdrawn" if row["provisional"] else "",
-            )
-            for row in head.iter_rows(named=True)
-        ]
-    else:
-        columns = ("hour, UTC", "metric", "value>", "expected>", "1 in 10^>", "")
-        lines = [
-            (
-                f"{row['ts']:%-d %b %Y %H:%M}",
-                row["series_id"],
-                f"{row['cost']:,.4g}",
-                f"{row['expected']:,.4g}",
-                f"{row['score']:.1f}",
-                row["direction"],
-            )
-            for row in head.iter_rows(named=True)
-        ]
-    out.table(title, columns, lines)
+    out.table(title, columns, [line(row) for row in rows.head(MOST_SHOWN).iter_rows(named=True)])
     if rows.height > MOST_SHOWN:
         out.say(f"And {rows.height - MOST_SHOWN:,} more; --json gives all.")
