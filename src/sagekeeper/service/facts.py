@@ -57,6 +57,7 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         return today - timedelta(days=days)
 
     hourly_or_recent = (pl.col("day") >= since(settings.collect.metric_days + 1)) | (pl.col("period_seconds") >= 86400)
+    watched = pl.col("day").is_between(since(PROFILE_DAYS), today)
     return Facts(
         as_of=as_of,
         costs=lake.scan(COSTS)
@@ -68,16 +69,14 @@ def load_facts(lake: Lake, settings: Settings, as_of: datetime) -> Facts:
         .collect(),
         inventory=latest_inventory(lake, today),
         jobs=lake.scan(JOBS).filter(pl.col("month") >= month_start(since(JOB_MONTHS_DAYS))).collect(),
-        feature_profiles=lake.scan(FEATURE_PROFILES)
-        .filter((pl.col("role") == "baseline") | pl.col("day").is_between(since(PROFILE_DAYS), today))
-        .collect(),
-        violations=lake.scan(MONITOR_VIOLATIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
-        monitor_runs=lake.scan(MONITOR_RUNS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
-        model_quality=lake.scan(MODEL_QUALITY).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
-        attributions=lake.scan(ATTRIBUTIONS).filter(pl.col("day").is_between(since(PROFILE_DAYS), today)).collect(),
+        feature_profiles=lake.scan(FEATURE_PROFILES).filter((pl.col("role") == "baseline") | watched).collect(),
+        violations=lake.scan(MONITOR_VIOLATIONS).filter(watched).collect(),
+        monitor_runs=lake.scan(MONITOR_RUNS).filter(watched).collect(),
+        model_quality=lake.scan(MODEL_QUALITY).filter(watched).collect(),
+        attributions=lake.scan(ATTRIBUTIONS).filter(watched).collect(),
         run_rates=lake.scan(RUN_RATES).filter(pl.col("day").is_between(since(RUN_RATE_DAYS), today)).collect(),
         monitor_metrics=lake.scan(MONITOR_METRICS)
-        .filter(pl.col("day").is_between(since(PROFILE_DAYS), today) & pl.col("metric").str.starts_with(DISTANCE))
+        .filter(watched & pl.col("metric").str.starts_with(DISTANCE))
         .collect(),
         prices=price_book(lake, today),
         owner_tags=OwnerRules.of(settings).keys("owner"),
