@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from benchmarks.timing import show
+from benchmarks.timing import best_of, show
 from sagekeeper.collector.capture_hours import HOUR_SKETCH_K, Schema, profiled
 from sagekeeper.collector.capture_lines import read_lines
 from sagekeeper.collector.capture_payloads import records
@@ -40,6 +41,7 @@ POINTERS = (
     "/eventMetadata/eventId",
 )
 START = datetime(2026, 11, 1, tzinfo=UTC)
+_cpu = partial(best_of, clock=time.process_time)
 
 
 def main() -> None:
@@ -93,15 +95,6 @@ def _merging() -> None:
     speed = f"{cpu:.1f} s CPU, {wall:.1f} s ({rows.height / cpu:,.0f} profiles a second)"
     print(f"\n{HOURS:,} endpoint-hours of {FEATURES} features, {RECORDS_AN_HOUR:,} records each, from the lake")
     print(f"  {rows.height:,} profiles added up to {found[0].height:,}: {speed}")
-
-
-def _cpu(work: Callable[[], Any], runs: int = 3) -> float:
-    best = float("inf")
-    for _ in range(runs):
-        started = time.process_time()
-        work()
-        best = min(best, time.process_time() - started)
-    return best
 
 
 def _floor(form: str) -> tuple[str, Callable[[bytes], Any]]:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 
-def best_of(work: Callable[[], Any], runs: int = 3) -> float:
-    """Seconds of the fastest run."""
+def best_of(work: Callable[[], Any], runs: int = 3, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds of the fastest run; by ``time.process_time`` those of the processor."""
     seconds = []
     for _ in range(runs):
-        started = time.perf_counter()
+        started = clock()
         work()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     return min(seconds)
 
 
