@@ -76,12 +76,16 @@ def curves(true: np.ndarray, scores: np.ndarray) -> Curves:
 
 def calibration(true: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Rows of (mean score, share of yes, rows), in bins of equal mass; equal scores share a bin."""
-    edges = np.unique(np.quantile(scores, np.linspace(0, 1, BINS + 1)[1:-1]))
-    place = np.searchsorted(edges, scores, side="left")
-    rows = np.bincount(place)
-    full = rows > 0
-    means = [np.bincount(place, weights=figure)[full] / rows[full] for figure in (scores, true.astype(float))]
-    return np.column_stack((*means, rows[full]))
+    place, means, rows = binned(scores, BINS)
+    return np.column_stack((means, np.bincount(place, weights=true.astype(float)) / rows, rows))
+
+
+def binned(scores: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of bins of equal mass: each score's bin, mean scores, how many; equal scores share one."""
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1]))
+    full, place = np.unique(np.searchsorted(edges, scores, side="left"), return_inverse=True)
+    rows = np.bincount(place, minlength=len(full)).astype(float)
+    return place, np.bincount(place, weights=scores) / rows, rows
 
 
 def _of_scores(true: np.ndarray, scores: np.ndarray) -> list[Measured]:

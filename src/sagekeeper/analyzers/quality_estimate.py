@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sagekeeper.analyzers.quality_binary import binned
 from sagekeeper.analyzers.quality_calibration import Calibration, calibration
 from sagekeeper.analyzers.quality_intervals import SEED
 
@@ -57,7 +58,7 @@ def reference(scores: np.ndarray, true: np.ndarray) -> Reference:
     if len(true) < LEAST_LABELS or min(yes, len(true) - yes) < LEAST_OF_A_CLASS:
         needed = f"{LEAST_LABELS} and {LEAST_OF_A_CLASS} of either class are needed"
         raise ValueError(f"the reference has {len(true)} labels, {yes} of them yes: {needed}")
-    place, centres, rows = _binned(scores)
+    place, centres, rows = binned(scores, BINS)
     learned = calibration(scores, true.astype(float))
     told = scores > np.median(scores)
     flattered, real = _point(scores, told, learned.of(scores)), _point(scores, told, true.astype(float))
@@ -77,7 +78,7 @@ def expected(known: Reference, scores: np.ndarray, told: np.ndarray, rounds: int
     likely = known.calibration.of(scores)
     point = _point(scores, told, likely)
     point |= {name: point[name] + known.off[name] for name in OF_SCORES}
-    place, centres, rows = _binned(scores)
+    place, centres, rows = binned(scores, BINS)
     tables = np.stack([np.bincount(place[side], minlength=len(rows)) for side in (~told, told)], axis=1).astype(float)
     spread = _drawn(known, centres, tables, rounds)
     found = []
@@ -92,15 +93,6 @@ def expected(known: Reference, scores: np.ndarray, told: np.ndarray, rounds: int
         ends = (float(low), float(high)) if name == "log_loss" else (max(0.0, float(low)), min(1.0, float(high)))
         found.append(Expected(name, float(value), *ends))
     return found
-
-
-def _binned(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of bins of equal mass: each score's bin, mean scores, how many; equal scores share one."""
-    edges = np.unique(np.quantile(scores, np.linspace(0, 1, BINS + 1)[1:-1]))
-    place = np.searchsorted(edges, scores, side="left")
-    full, place = np.unique(place, return_inverse=True)
-    rows = np.bincount(place, minlength=len(full)).astype(float)
-    return place, np.bincount(place, weights=scores) / rows, rows
 
 
 def _point(scores: np.ndarray, told: np.ndarray, likely: np.ndarray) -> dict[str, float]:
