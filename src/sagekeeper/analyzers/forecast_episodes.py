@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.month_forecast import FINAL_AFTER
+from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 
 BACK, BEFORE, RECENT = 3, 28, 21
 """Whole days it must be back for; days before it that say what is usual; days an episode matters for."""

@@ -17,7 +17,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from sagekeeper.analyzers.month_forecast import FINAL_AFTER, Forecast
+from sagekeeper.analyzers.month_forecast import Forecast
+from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 
 HELD = 91
 """Days a fee must have been the same."""

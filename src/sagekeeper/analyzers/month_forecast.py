@@ -16,9 +16,9 @@ import polars as pl
 
 from sagekeeper.analyzers.forecast_settings import ForecastSettings
 from sagekeeper.analyzers.forecasting import Given, month_end
+from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 from sagekeeper.core.clock import month_start, next_month
 
-FINAL_AFTER = timedelta(hours=48)
 LEAST_DAYS = 7
 """Whole days below which only the pace so far is known."""
 AROUND = 7

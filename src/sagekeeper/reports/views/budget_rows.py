@@ -16,6 +16,7 @@ import polars as pl
 
 from sagekeeper.analyzers import budget_scope
 from sagekeeper.analyzers.budget_scope import Scoped
+from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 from sagekeeper.analyzers.owners import OwnerRules
 from sagekeeper.collector.aws_budgets import AWS
 from sagekeeper.core.lake import Lake
@@ -146,7 +147,7 @@ def _fine(lake: Lake, scoped: Scoped, as_of: datetime) -> pl.DataFrame:
     if not parts:
         return pl.DataFrame(schema=CUBE)
     found = pl.concat(parts)
-    young = (as_of - timedelta(hours=48)).date()
+    young = (as_of - FINAL_AFTER).date()
     named = found.select(
         "day",
         "currency",

@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from sagekeeper.analyzers.monthly_cost import FINAL_AFTER
 from sagekeeper.core.lake import Lake
 from sagekeeper.core.tables import DAILY_COSTS
 from sagekeeper.core.types import CostNotion
@@ -25,7 +26,6 @@ TAX = "Tax"
 """The charge category that AWS adds when a month closes, dated back to its first day."""
 REST = "everything else"
 NOT_BILLED = "used, not billed yet (estimate)"
-PROVISIONAL_FOR = timedelta(hours=48)
 
 Basis = CostNotion
 NOTIONS: dict[Basis, str] = {
@@ -85,7 +85,7 @@ def provisional(dataset: str, as_of: datetime) -> pl.Expr:
     every day would say nothing, so it is shown per month only (`bills`). Of a file: what the file says.
     """
     if dataset == COST_EXPLORER:
-        return pl.col("day") >= (as_of - PROVISIONAL_FOR).date()
+        return pl.col("day") >= (as_of - FINAL_AFTER).date()
     return pl.col("estimated").fill_null(value=False)
 
 
