@@ -23,13 +23,13 @@ from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER
 from sagekeeper.analyzers.overspend_finding import JUDGED_DAYS, KEY, LEARNED_DAYS, finding, subject_of
 from sagekeeper.analyzers.overspend_new import new_days, new_things
 from sagekeeper.analyzers.overspend_told import told
+from sagekeeper.analyzers.robust_spread import robust_spread
 from sagekeeper.core.types import (
     Finding,
 )
 
 FEWEST_LEARNED, FEWEST_RUNS = 14, 4
 LEAST_LOG_SPREAD = 0.3
-MAD_TO_STD = 1.4826
 SPARSE_BELOW = 0.6
 """Share of days with a cost below which a series is said to run now and then."""
 MOST_UNATTRIBUTED = 0.05
@@ -162,7 +162,7 @@ def _judged(calendar: pl.DataFrame, facts: Facts, settings: Settings) -> pl.Data
     enough = learned_cost.count().over([*KEY, "weekday"]) >= 3
     usual = pl.when(~pl.col("sparse") & enough).then(same_weekday).otherwise(every_day)
     marked = marked.with_columns(usual=usual, learned_cost=learned_cost)
-    spread = (pl.col("learned_cost") - pl.col("usual")).abs().median().over(KEY) * MAD_TO_STD
+    spread = robust_spread(pl.col("learned_cost") - pl.col("usual")).over(KEY)
     # What runs now and then has no steady amount: its tail is judged in ratios, and two or three runs show no tail.
     in_ratios = pl.max_horizontal(pl.col("learned_cost").log().std().over(KEY).fill_null(0.0), LEAST_LOG_SPREAD)
     few = pl.col("sparse") & (pl.col("learned_cost").count().over(KEY) < FEWEST_RUNS)

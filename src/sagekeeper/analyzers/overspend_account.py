@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from sagekeeper.analyzers.causes import ENOUGH, Explanation, explain
+from sagekeeper.analyzers.robust_spread import robust_spread
 
 LEAF = ["service", "usage_family", "region", "kind", "name"]
 WITHIN = ("service", "family", "region", "owner", "thing")
@@ -22,7 +23,6 @@ TOLD = {0: LEAF, 1: ["service", "usage_family"], 2: ["service"]}
 """By level, what a told row takes out."""
 NOISE = 3.0
 """Usual spreads, times the root of the days, that a part moves by anyway."""
-MAD_TO_STD = 1.4826
 ROUNDING = 1e-9
 
 
@@ -63,13 +63,13 @@ def _leaves(usage: pl.DataFrame, own: pl.DataFrame, told: pl.DataFrame, since: A
     usual = pl.coalesce(learned.mean().over(*LEAF, "weekday"), learned.mean().over(LEAF))
     return (
         grid.with_columns(usual=usual)
-        .with_columns(apart=(learned - pl.col("usual")).abs())
+        .with_columns(apart=learned - pl.col("usual"))
         .group_by(LEAF)
         .agg(
             pl.col("owner").first(),
             actual=pl.col("cost").filter("now").sum(),
             expected=pl.col("usual").filter("now").sum(),
-            noise=NOISE * MAD_TO_STD * pl.col("apart").median().fill_null(0.0) * pl.col("now").sum().sqrt(),
+            noise=NOISE * robust_spread(pl.col("apart")).fill_null(0.0) * pl.col("now").sum().sqrt(),
         )
     )
 

@@ -21,6 +21,7 @@ from pydantic import Field
 from sagekeeper.analyzers.at_old_prices import at_old_prices
 from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, severity
+from sagekeeper.analyzers.robust_spread import robust_spread
 from sagekeeper.analyzers.run_costs import FAMILY, run_costs
 from sagekeeper.analyzers.stakes import stake
 from sagekeeper.core.clock import day_start
@@ -30,7 +31,6 @@ PLACE = [*FAMILY, "currency"]
 SHORTEST, LONGEST, PAST = 4, 20, 30
 SEEN_DAYS = 180
 MOST_ALIKE = 0.8
-MAD_TO_STD = 1.4826
 NOTABLE = 1.1
 """Times before: less is no reason."""
 
@@ -94,7 +94,7 @@ def judged(runs: pl.DataFrame, settings: Settings, as_of: datetime) -> pl.DataFr
             ties=(sizes**3 - sizes).sum(),
             usual=pl.col("cost").filter(past).median(),
             now=pl.col("cost").filter(late).median(),
-            spread=(log.filter(past) - log.filter(past).median()).abs().median() * MAD_TO_STD,
+            spread=robust_spread(log.filter(past) - log.filter(past).median()),
             spent=pl.col("cost").filter(late).sum(),
             since=pl.col("ended_at").filter(late).min(),
             machine_before=pl.col("machine").filter(past).drop_nulls().mode().sort().first(),

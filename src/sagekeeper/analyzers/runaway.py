@@ -24,6 +24,7 @@ from sagekeeper.analyzers.facts import Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.job_prices import JOB, per_hour
 from sagekeeper.analyzers.monthly_cost import severity
 from sagekeeper.analyzers.owners import owner
+from sagekeeper.analyzers.robust_spread import robust_spread
 from sagekeeper.core.clock import day_start, next_month
 from sagekeeper.core.types import (
     Certainty,
@@ -37,7 +38,6 @@ from sagekeeper.core.types import (
     fingerprint,
 )
 
-MAD_TO_STD = 1.4826
 PAST = timedelta(days=180)
 FAMILY = ["account", "kind", "family"]
 BEFORE_LIMIT = 0.9
@@ -130,7 +130,7 @@ def _ranges(past: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
     def most(name: str) -> pl.Expr:
         logs = pl.col(name).log()
-        spread = (logs - logs.median()).abs().median() * MAD_TO_STD
+        spread = robust_spread(logs - logs.median())
         limit = (logs.median() + settings.spreads * pl.max_horizontal(spread, pl.lit(settings.least_spread))).exp()
         return pl.max_horizontal(limit, pl.col(name).max() * settings.margin)
 

@@ -20,6 +20,7 @@ from sagekeeper.analyzers.at_old_prices import at_old_prices
 from sagekeeper.analyzers.endpoints import standing
 from sagekeeper.analyzers.facts import BILL, Analyzer, AnalyzerSettings, Facts
 from sagekeeper.analyzers.monthly_cost import DAYS_PER_MONTH, FINAL_AFTER, severity
+from sagekeeper.analyzers.robust_spread import robust_spread
 from sagekeeper.analyzers.stakes import stake
 from sagekeeper.analyzers.traffic import DAY, REQUESTS, in_service, traffic
 from sagekeeper.analyzers.unit_rows import usage_days
@@ -30,7 +31,6 @@ KEY = ["account", "region", "name"]
 PLACE = [*KEY, "currency"]
 SHORTEST, LONGEST, PAST = 2, 8, 12
 """Weeks: of a drift at least and at most (a longer one is the new usual), and how many before it count."""
-MAD_TO_STD = 1.4826
 LEAST_SPREAD = 0.04
 """Of logarithms: no endpoint's weeks are steadier than this."""
 
@@ -102,7 +102,7 @@ def judged(weeks: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     past = ~late & (pl.col("week") < pl.col("weeks") + PAST)
     log = pl.col("unit_cost").log()
     usual_log = log.filter(past).median()
-    spread = pl.max_horizontal((log.filter(past) - usual_log).abs().median() * MAD_TO_STD, pl.lit(LEAST_SPREAD))
+    spread = pl.max_horizontal(robust_spread(log.filter(past) - usual_log), pl.lit(LEAST_SPREAD))
     return (
         weeks.join(candidates, how="cross")
         .group_by(*PLACE, "weeks")
