@@ -61,7 +61,7 @@ def _subtitle(lines: list[IncidentLine]) -> str:
 def _list(lines: list[IncidentLine]) -> None:
     shown = _filtered(lines)
     if not shown:
-        st.caption("No incident matches.")
+        st.caption("No incident matches. Clear the search, or choose all owners and another state.")
         return
     _totals(shown)
     pages = -(-len(shown) // PER_PAGE)
