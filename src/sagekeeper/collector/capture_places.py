@@ -94,9 +94,10 @@ def _folders(client: Any, bucket: str, own: str) -> list[str]:
         deeper: list[str] = []
         for above in waiting:
             below = folders(client, bucket, f"{own}/{above}")
-            if above and any(len(name) == 4 and name.isdecimal() for name in below):
+            years = [name for name in below if above and len(name) == 4 and name.isdecimal()]
+            if years:
                 found.append(above.rstrip("/"))
-            deeper += [f"{above}{name}/" for name in below if not (above and len(name) == 4 and name.isdecimal())]
+            deeper += [f"{above}{name}/" for name in below if name not in years]
         waiting = deeper
     return sorted(found)
 

@@ -86,6 +86,7 @@ def _runs(
     pairs.sort(key=lambda pair: pair[0], reverse=True)  # the newest first: of them the sketches are kept
     read: set[datetime] = set()
     said: list[str] = []
+    door = Door.of(task.settings.collect, schedule.endpoint or "")
     for at, run in pairs:
         folder = by_hour.get(at)
         report = report_of(client, folder) if folder else None
@@ -100,7 +101,6 @@ def _runs(
         }
         rows = rows_of(report, schedule.kind, baseline, place) if report else {}
         if MONITOR_STATISTICS.name in rows:
-            door = Door.of(task.settings.collect, schedule.endpoint or "")
             rows[MONITOR_STATISTICS.name] = door.passed_rows(rows[MONITOR_STATISTICS.name])
             sketches = without_old_sketches(rows[MONITOR_STATISTICS.name], sketches)
         if report is not None and report.at not in read:

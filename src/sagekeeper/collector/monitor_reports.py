@@ -19,7 +19,7 @@ from sagekeeper.collector.monitor_executions import hour_of
 from sagekeeper.collector.monitor_json import parsed, shown, unknown_keys
 from sagekeeper.collector.monitor_schedules import Schedule
 from sagekeeper.collector.monitor_shapes import SHAPES, Kind, kind_of
-from sagekeeper.collector.objects import Stored, listed, split_uri
+from sagekeeper.collector.objects import Stored, contents, listed, split_uri
 from sagekeeper.core.errors import BadInput
 
 DOCUMENT = re.compile(r"^(?P<folder>.*/\d{4}/\d\d/\d\d/\d\d)/(?P<name>[^/]+\.json)$")
@@ -102,7 +102,7 @@ def report_of(client: Any, folder: Folder) -> Report:
             report.unread.append(f"{name} has {stored.size:,} bytes, more than {MOST_BYTES:,}: it is left out.")
             continue
         try:
-            read = parsed(client.get_object(Bucket=stored.bucket, Key=stored.key)["Body"].read(), name)
+            read = parsed(contents(client, stored), name)
         except BadInput as error:
             report.unread.append(str(error))
             continue
