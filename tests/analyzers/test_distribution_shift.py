@@ -52,7 +52,7 @@ def test_half_the_sum_of_share_differences_is_the_size_for_categories() -> None:
     assert shift is not None
     assert shift.effect == pytest.approx(0.18)
     # 1.96 standard errors of a difference of two shares, 0.32 and 0.14 of 10,000.
-    assert shift.low == pytest.approx(0.18 - 0.0114, abs=0.001)
+    assert shift.low == pytest.approx(0.18 - 0.0114, abs=1e-4)
 
 
 def test_a_new_category_is_seen() -> None:

@@ -192,8 +192,8 @@ def test_hours_that_differ_from_each_other_make_their_records_worth_less(rows: S
         assert verdict.shift is not None
         return verdict.shift.high - verdict.shift.low
 
-    # About 1.55 times; sketches toss coins of their own.
-    assert interval(2.0) > 1.3 * interval(0.0)
+    # About twice; sketches toss coins of their own (1.9 to 2.3 times in 8 runs).
+    assert interval(4.0) > 1.5 * interval(0.0)
 
 
 def test_a_finding_says_what_happened_to_the_feature(rows: SimpleNamespace) -> None:

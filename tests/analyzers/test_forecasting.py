@@ -64,7 +64,7 @@ def test_ninety_days_are_summed_from_the_day_after_the_origin() -> None:
 
 def test_what_was_stopped_is_not_expected_again() -> None:
     found = month_end(spend(a=[100.0] * 82 + [0.0] * 30)).row(0, named=True)
-    assert found["median"] == pytest.approx(0, abs=80)  # 3,100 a month before
+    assert found["median"] == pytest.approx(0, abs=60)  # 3,100 a month before
 
 
 @settings(max_examples=15, deadline=None)
@@ -103,12 +103,12 @@ def test_ranges_are_in_order_and_never_below_what_is_spent(seed: int, day: int) 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
-def test_another_series_teaches_but_never_moves_a_median_out_of_its_range(seed: int) -> None:
+def test_another_series_teaches_but_moves_a_median_by_less_than_a_quarter_of_its_range(seed: int) -> None:
     costs = random_spend(seed, series=12)
     alone = month_end(costs.filter(pl.col("series_id") != "s2"))
     beside = month_end(costs).filter(pl.col("series_id") != "s2")
-    moved = beside["median"].is_between(alone["low95"], alone["high95"])
-    assert moved.all()
+    moved = (beside["median"] - alone["median"]).abs() / (alone["high80"] - alone["low80"])
+    assert moved.max() < 0.25
 
 
 def test_ranges_hold_as_often_as_they_say_over_series_and_origins() -> None:
