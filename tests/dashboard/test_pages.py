@@ -350,6 +350,7 @@ def test_budgets_are_listed_by_risk_with_their_chance_and_an_empty_house_is_told
     said = words(test)
     assert f"Spent ${sample.month_total(sample.LAST_DAY):,.0f}" in said
     assert {"**Search**", "**ML platform**"} <= set(re.findall(r"\*\*[\w ]+\*\*", said))
+    assert said.index("**Search**") < said.index("**ML platform**")
     chances = [int(number) for number in re.findall(r"Probability to break (?:\w+ )?(\d+) %", said)]
     assert len(chances) == 2 and chances == sorted(chances, reverse=True)
     monkeypatch.setenv("SAGEKEEPER_BUDGETS", "[]")
