@@ -47,11 +47,11 @@ CUR_ROW = {
 }
 
 
-def read(path: Path) -> tuple[IngestReport, pl.DataFrame]:
-    """What a bill file says, without a lake: its report, and its checked rows with exact texts."""
+def read(path: Path, *more: Path) -> tuple[IngestReport, pl.DataFrame]:
+    """What a bill of one file or more says, without a lake: its report, and its checked rows with exact texts."""
     with TemporaryDirectory() as folder:
-        bill = open_bill(path, Path(folder))
-        checked = CheckedBill([bill], format_of(bill))
+        files = [open_bill(item, Path(folder)) for item in (path, *more)]
+        checked = CheckedBill(files, format_of(files[0]))
         frames = [frame for _, frame in checked.frames()]
     return checked.report("file:x", path.name), pl.concat(frames)
 

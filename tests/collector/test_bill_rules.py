@@ -107,6 +107,23 @@ def test_a_discount_moves_between_lines_and_never_changes_the_sum(tmp_path: Path
     assert with_net.totals["Adjustment"]["EffectiveCost"] == 0
 
 
+@pytest.mark.parametrize("stated", ["", "0"])
+def test_costs_do_not_depend_on_how_a_bill_is_cut_into_files_and_batches(
+    tmp_path: Path, stated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discount lines that stand apart from what they were given on say nothing net themselves."""
+    usage = [{"lineItem/UnblendedCost": "1.0", NET: "0.9", "pricing/publicOnDemandCost": "1.0"}] * 3
+    discounts = [{"lineItem/LineItemType": "EdpDiscount", "lineItem/UnblendedCost": "-0.1", NET: stated}] * 3
+    whole, _ = read(cur(tmp_path / "whole.csv", *usage, *discounts))
+    assert sum(sums["EffectiveCost"] for sums in whole.totals.values()) == Decimal("2.7")
+    apart = cur(tmp_path / "usage.csv", *usage), cur(tmp_path / "discounts.csv", *discounts)
+    assert read(*apart)[0].totals == whole.totals
+    assert read(*reversed(apart))[0].totals == whole.totals
+    monkeypatch.setattr("sagekeeper.collector.bill_text.BATCH_ROWS", 2)
+    batched, frame = read(tmp_path / "whole.csv")
+    assert (batched.totals, frame.height) == (whole.totals, 6)
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(0, 100)), min_size=1, max_size=6),

@@ -38,6 +38,10 @@ class TurnedRows:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+Turn = Callable[[BillFile, pl.DataFrame], TurnedRows]
+"""Text rows of a file to costs rows. Raises BadInput naming row and column."""
+
+
 @dataclass(frozen=True)
 class BillFormat:
     """A kind of bill file."""
@@ -52,8 +56,8 @@ class BillFormat:
     """Which of ``needed`` a header lacks."""
     wanted: Callable[[Sequence[str]], list[str]]
     """Which of a header's columns are read."""
-    turn: Callable[[BillFile, pl.DataFrame], TurnedRows]
-    """Text rows to costs rows. Raises BadInput naming row and column."""
+    turner: Callable[[Sequence[BillFile]], Turn]
+    """How rows are turned, once all files of the bill are there: what one row means may stand in another."""
     unread: Callable[[Sequence[str]], list[str]] = lambda _columns: []
     """Which of a header's columns are not kept, where people should be told."""
 

@@ -59,9 +59,10 @@ class CheckedBill:
 
     def frames(self) -> Iterator[tuple[BillFile, pl.DataFrame]]:
         """Every batch of every file, checked and turned."""
+        turn = self.format.turner(self.files)
         for bill in self.files:
             for batch in bill.batches(self.format.wanted(bill.columns), self.format.null_texts):
-                turned = self.format.turn(bill, batch)
+                turned = turn(bill, batch)
                 self.remarks.update(turned.counts)
                 if turned.frame.is_empty():
                     continue

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from sagekeeper.collector.bill_file import ROW, BillFile, utc_times
 from sagekeeper.collector.bill_format import (
     NO_OBJECT,
     BillFormat,
+    Turn,
     TurnedRows,
     empty,
     no_numbers,
@@ -169,13 +171,24 @@ def _wanted(columns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*_known(columns).values(), *_tag_columns(columns))))
 
 
-def _states_nets(rows: pl.DataFrame, known: dict[str, str]) -> bool:
-    """Whether net costs are there. CUR 2.0 has their columns also for accounts without discounts, and nothing in them."""
-    amounts = [pl.col(known[name]).str.strip_chars().cast(pl.Float64) for name in NETS.values() if name in known]
-    return bool(amounts) and any(rows.select((amount != 0).any() for amount in amounts).row(0))
+def _turner(files: Sequence[BillFile]) -> Turn:
+    return partial(_turn, nets=_states_nets(files))
 
 
-def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
+def _states_nets(files: Sequence[BillFile]) -> bool:
+    """Whether the bill, in whichever of its files and rows, states net costs. CUR 2.0 has their columns also for accounts
+    without discounts, and nothing in them; and what a discount's own line means cannot be seen from that line."""
+    for bill in files:
+        known = _known(bill.columns)
+        names = [known[name] for name in NETS.values() if name in known]
+        for rows in bill.batches(names, CUR.null_texts) if names else ():
+            amounts = (pl.col(name).str.strip_chars().cast(pl.Float64, strict=False) for name in names)
+            if any(rows.select((amount != 0).any() for amount in amounts).row(0)):
+                return True
+    return False
+
+
+def _turn(bill: BillFile, rows: pl.DataFrame, nets: bool) -> TurnedRows:
     rows = _cleaned(rows)
     known = _known(rows.columns)
 
@@ -196,7 +209,7 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
         *no_numbers([known[name] for name in AMOUNTS if has(name)]),
         *no_times({known[TIMES[ours]]: moment for ours, moment in times.items()}, [known[START]]),
     )
-    if not _states_nets(rows, known):
+    if not nets:
         known = {name: theirs for name, theirs in known.items() if name not in NETS.values()}
     split = text("splitLineItem/ParentResourceId").is_not_null()
     kind = (
@@ -325,5 +338,5 @@ CUR = BillFormat(
     needed=NEEDED,
     missing=_missing,
     wanted=_wanted,
-    turn=_turn,
+    turner=_turner,
 )

@@ -128,6 +128,6 @@ FOCUS = BillFormat(
     needed=NEEDED,
     missing=_missing,
     wanted=_wanted,
-    turn=_turn,
+    turner=lambda _files: _turn,
     unread=_unread,
 )
