@@ -56,6 +56,24 @@ def test_a_column_of_times_may_be_empty(tmp_path: Path) -> None:
     assert rows.select("ChargePeriodEnd", "BillingPeriodStart").rows() == [(None, None)]
 
 
+@pytest.mark.parametrize(
+    ("columns", "usage_type"),
+    [
+        ({"x_UsageType": "Host:ml.m5.large", "SkuMeter": "Compute"}, "Host:ml.m5.large"),
+        ({"x_UsageType": "NULL", "SkuMeter": "USE1-Host:ml.m5.large"}, "USE1-Host:ml.m5.large"),
+        ({"SkuMeter": "USE1-Host:ml.m5.large"}, "USE1-Host:ml.m5.large"),
+        ({"sku_meter": "USE1-Host:ml.m5.large"}, "USE1-Host:ml.m5.large"),
+        ({"SkuMeter": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_usage_type_of_a_focus_bill_is_its_meter_where_it_states_no_other(
+    columns: dict[str, str], usage_type: str | None, tmp_path: Path
+) -> None:
+    _, rows = read(focus(tmp_path / "bill.csv", columns))
+    assert rows["x_UsageType"].to_list() == [usage_type]
+
+
 def renamed(change: Callable[[str], str]) -> str:
     return csv_text([{change(name): value for name, value in FOCUS_ROW.items()}])
 

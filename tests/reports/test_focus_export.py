@@ -94,6 +94,17 @@ def test_what_the_bill_does_not_state_is_derived_and_named() -> None:
     assert derived_counts(costs({}, {"ListCost": 8.0}))["ListCost"] == 1
 
 
+def test_a_usage_type_that_the_bill_has_as_its_meter_only_is_named_as_derived() -> None:
+    meter = {"x_Source": "focus", "SkuMeter": "USE1-Host:ml.m5.xlarge", "SkuId": "S"}
+    (metered,) = told(meter)
+    assert metered["SkuMeter"] == metered["x_UsageType"] == "USE1-Host:ml.m5.xlarge"
+    assert "x_UsageType" in metered["x_DerivedColumns"].split(",")
+    for stated in (meter | {"SkuMeter": None}, meter | {"SkuMeter": "Compute"}, {"x_Source": "cur"}):
+        (row,) = told(stated)
+        assert row["x_UsageType"] == "USE1-Host:ml.m5.xlarge"
+        assert "x_UsageType" not in row["x_DerivedColumns"].split(",")
+
+
 def test_what_nobody_says_stays_null() -> None:
     (row,) = told({})
     assert [row[name] for name in ("SkuPriceId", "InvoiceId", "AvailabilityZone", "ChargeClass")] == [None] * 4

@@ -4,7 +4,9 @@ them.
 In: text rows of a FOCUS export of any provider. Out: costs rows. Columns of the specification that the file lacks are
 null; the text ``NULL`` means null, as exports of the FOCUS sample write it. Names are told without regard to case, blanks
 and underscores, because databases that a file went through fold them. Source: FOCUS 1.0 column list, and its preview's
-names, which Oracle still writes; x_UsageType and x_Operation as AWS adds them.
+names, which Oracle still writes; x_UsageType and x_Operation as AWS adds them. FOCUS 1.2 has what was metered in a column
+of its own, and AWS left out x_UsageType there ("This is now the SkuMeter column", Data Exports user guide, Migrating from
+FOCUS 1.0 to FOCUS 1.2): where the file has no usage type of its own, its meter is the usage type.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ NEEDED = ("BilledCost", "EffectiveCost", "BillingCurrency", "ChargeCategory", "C
 TIMES = ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart", "BillingPeriodEnd")
 TYPE_COLUMNS = ("x_UsageType", "x_Operation")
 READ = tuple(name for name in COSTS.columns if not name.startswith("x_")) + TYPE_COLUMNS
+METER = "SkuMeter"
 QUANTITIES = tuple(name for name in READ if COSTS.columns[name] == pl.Float64() and name not in AMOUNTS)
 PREVIEW = {
     "ProviderName": "Provider",
@@ -98,7 +101,12 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     ]
     turned = rows.select(
         ROW,
-        *(_typed(name, present, times) for name in COSTS.columns if name in READ and name not in (*AMOUNTS, "Tags")),
+        *(
+            _typed(name, present, times)
+            for name in COSTS.columns
+            if name in READ and name not in (*AMOUNTS, "Tags", "x_UsageType")
+        ),
+        _usage_type(present),
         *exact,
         pl.lit(None, pl.String).alias("effective_more"),
         pl.when(~foreign_tags).then("Tags" if "Tags" in present else None).cast(pl.String).alias("Tags"),
@@ -110,6 +118,11 @@ def _turn(bill: BillFile, rows: pl.DataFrame) -> TurnedRows:
     counts = {f"{{n}} rows of {provider} are kept beside those of AWS.": n for provider, n in others.iter_rows()}
     unread = int(rows.select(foreign_tags.sum()).item() or 0)
     return TurnedRows(turned, counts | {NO_OBJECT: unread})
+
+
+def _usage_type(present: set[str]) -> pl.Expr:
+    stated = [pl.col(name) for name in ("x_UsageType", METER) if name in present]
+    return pl.coalesce(*stated, pl.lit(None, pl.String)).alias("x_UsageType")
 
 
 def _typed(name: str, present: set[str], times: dict[str, pl.Expr]) -> pl.Expr:

@@ -48,6 +48,7 @@ FILLED = (
     "ListUnitPrice", "ContractedUnitPrice", "CommitmentDiscountQuantity",
 )  # fmt: skip
 """Columns of a bill whose silence is filled, and told in `DERIVED`."""
+USAGE_TYPE = "x_UsageType"
 FEES_OF_COMMITMENTS = ("SavingsPlanRecurringFee", "RIFee")
 UNUSED = "unused part of the purchase in the row before"
 COUNT = "Units"
@@ -62,13 +63,20 @@ def focus_export(costs: pl.LazyFrame) -> pl.LazyFrame:
     own = [name for name in stated if name.startswith("x_") and name not in NOT_TOLD]
     rows = costs.with_columns(
         *(pl.lit(None, kind).alias(name) for name, kind in COLUMNS.items() if name not in stated)
-    ).with_columns(pl.col(name).is_null().alias(f"no {name}") for name in FILLED)
+    ).with_columns(
+        *(pl.col(name).is_null().alias(f"no {name}") for name in FILLED), _metered().alias(f"no {USAGE_TYPE}")
+    )
     rows = rows.with_columns(_parts().alias("unused")).explode("unused")
     for step in (_unused_part(), _origin(), _quantities(), _costs(), _list_cost(), _prices(), _kinds(), _currency()):
         rows = rows.with_columns(step)
     return rows.select(
         *(pl.col(name).cast(kind) for name, kind in COLUMNS.items()), *own, _derived_columns().alias(DERIVED)
     )
+
+
+def _metered() -> pl.Expr:
+    """Whether the usage type is the meter of a FOCUS bill, which has no usage type of its own since 1.2."""
+    return (pl.col("x_Source") == "focus") & pl.col("SkuMeter").eq(pl.col(USAGE_TYPE)).fill_null(value=False)
 
 
 def _parts() -> pl.Expr:
@@ -247,7 +255,7 @@ def _currency() -> list[pl.Expr]:
 def _derived_columns() -> pl.Expr:
     filled = [
         pl.when(pl.col(f"no {name}") & pl.col(name).is_not_null()).then(pl.lit(name)).alias(f"filled {name}")
-        for name in FILLED
+        for name in (*FILLED, USAGE_TYPE)
     ]
     named = pl.concat_str(filled, separator=",", ignore_nulls=True)
     # The unused part is a row of ours as a whole: only its effective cost is the bill's.

@@ -32,7 +32,13 @@ CATEGORIES = {
     "Credit": "Credit",
 }
 FREQUENCIES = {"Usage": "Usage-Based", COVERED: "Usage-Based", "Tax": "Usage-Based", FEE: "Recurring"}
-UNITS = {"Hrs": "Hours", "GB-Mo": "GB-Months", "GB-Hrs": "GB-Hours", "Second": "Seconds"}
+UNITS = {
+    "Hrs": "Hours",
+    "GB-Mo": "GB-Months",
+    "GB-Hrs": "GB-Hours",
+    "Second": "Seconds",
+    "Lambda-GB-Second": "Lambda-GB-Seconds",  # as AWS writes it in the FOCUS sample
+}
 SERVICES: dict[str, tuple[str, str]] = {
     "AmazonSageMaker": ("AI and Machine Learning", "Machine Learning"),
     "MachineLearningSavingsPlans": ("AI and Machine Learning", "Machine Learning"),
