@@ -172,10 +172,48 @@ def test_tags_that_only_look_like_an_object_are_left_out_and_counted(tmp_path: P
     assert "Tags of 4 rows are no JSON object and were left out." in report.notes
 
 
-def test_a_file_that_may_be_cut_off_within_its_last_value_says_so(tmp_path: Path) -> None:
+def test_a_file_that_may_be_cut_off_within_its_last_value_is_refused_saying_what_to_do(tmp_path: Path) -> None:
     path = focus(tmp_path / "bill.csv", {}, {})
     path.write_text(path.read_text().rstrip("\n"))
-    assert "The last line of bill.csv does not end: fetch it again, should it have been cut off." in read(path)[0].notes
+    with pytest.raises(
+        BadInput, match=r"^bill.csv: its last line does not end.* Fetch it again, or.* add the line end"
+    ):
+        read(path)
+    path.write_text(path.read_text() + "\n")
+    assert read(path)[0].rows == 2
+
+
+@pytest.mark.parametrize("cost_is_last", [True, False])
+def test_no_cut_of_a_plain_csv_gives_an_amount_that_was_not_in_it(tmp_path: Path, cost_is_last: bool) -> None:
+    others = [name for name in FOCUS_ROW if name != "BilledCost"]
+    columns = [*others, "BilledCost"] if cost_is_last else ["BilledCost", *others]
+    amounts = [Decimal("123.456"), Decimal("78.9"), Decimal("4567.5")]
+    whole = csv_text([FOCUS_ROW | {"BilledCost": str(amount)} for amount in amounts], columns).encode()
+    path = tmp_path / "bill.csv"
+    accepted = []
+    for length in range(whole.index(b"\n") + 1, len(whole) + 1):
+        path.write_bytes(whole[:length])
+        try:
+            report, _ = read(path)
+        except BadInput:
+            continue
+        assert report.totals["Usage"]["BilledCost"] == sum(amounts[: report.rows])
+        accepted.append(report.rows)
+    assert accepted == [1, 2, 3]  # cut between two lines, which nothing in the file can tell
+
+
+@pytest.mark.parametrize("archive", ["gzip", "zip"])
+def test_a_last_line_without_its_end_is_read_where_a_checksum_says_that_the_file_is_whole(
+    archive: str, tmp_path: Path
+) -> None:
+    content = csv_text([FOCUS_ROW, FOCUS_ROW | {"Tags": ""}]).rstrip("\n").encode()
+    path = tmp_path / "bill"
+    if archive == "gzip":
+        path.write_bytes(gzip.compress(content))
+    else:
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("bill.csv", content)
+    assert read(path)[0].totals["Usage"]["BilledCost"] == 3
 
 
 def test_a_bill_whose_only_row_is_cut_off_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import random
@@ -12,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from sagekeeper.collector.ingest import ingest_file
@@ -217,6 +219,17 @@ DAMAGES: tuple[Damage, ...] = (
 )
 
 
+def amounts_written(damage: Damage, kind: str, rows: list[dict[str, str]], path: Path) -> list[Decimal]:
+    """What the rows cost, without our reader: before the damage, where the damage is to the file; else as it left them."""
+    name = AMOUNT[kind]
+    if damage is bytes_changed:
+        with path.open(newline="") as file:
+            return [Decimal(row[list(rows[0]).index(name)]) for row in list(csv.reader(file, strict=True))[1:]]
+    if damage is flipped_parquet:
+        return [Decimal(str(value)) for value in pq.read_table(path, columns=[name])[name].to_pylist()]
+    return [Decimal(row[name]) for row in rows]
+
+
 def commits(folder: Path) -> int:
     """How often anything was written to the lake."""
     return len(list((folder / "lake").rglob("_delta_log/*.json")))
@@ -232,6 +245,8 @@ def test_a_malformed_file_is_refused_in_one_sentence_or_read_whole(
         kind = dice.choice(["focus", "cur"])
         row = FOCUS_ROW if kind == "focus" else CUR_ROW
         rows = [row | {AMOUNT[kind]: f"{dice.randrange(1, 10**6) / 1000}"} for _ in range(dice.randrange(2, 30))]
+        if dice.random() < 0.5:  # where a cut within the last value would be another amount
+            rows = [{name: item[name] for name in sorted(item, key=AMOUNT[kind].__eq__)} for item in rows]
         damage = DAMAGES[number % len(DAMAGES)]
         path = tmp_path / f"bill-{number}"
         path.write_bytes(damage(dice, kind, rows))
@@ -247,6 +262,10 @@ def test_a_malformed_file_is_refused_in_one_sentence_or_read_whole(
         else:
             there = lake.scan(COSTS).filter(pl.col("x_Dataset") == report.dataset).collect()
             billed = sum((totals.get("BilledCost", Decimal(0)) for totals in report.totals.values()), Decimal(0))
+            written = amounts_written(damage, kind, rows, path)
+            # A file that is cut between two lines is a shorter file.
+            assert report.rows == len(written) or damage is cut, said
+            assert billed == sum(written[: report.rows]), said
             assert there.height == report.rows, said
             assert there["BilledCost"].is_finite().all(), said
             assert abs(Decimal(repr(there["BilledCost"].sum())) - billed) <= abs(billed) * Decimal("1e-12"), said

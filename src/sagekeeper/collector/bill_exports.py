@@ -86,7 +86,7 @@ def _ingest(month: Month, dataset: str, place: Place, lake: Lake, ledger: Ledger
         return _as_before(before)
     with TemporaryDirectory(prefix="sagekeeper-export-") as folder:
         files = [open_bill(place.brought(key, Path(folder)), Path(folder)) for key in month.files]
-        checked = CheckedBill(files, _one_format(files))
+        checked = CheckedBill(files, _one_format(files), whole=place.whole)
         parts = [
             kept(_of_month(checked, frame, month), Path(folder) / f"{number}.part", dataset, checked.format.source, now)
             for number, (_, frame) in enumerate(checked.frames())

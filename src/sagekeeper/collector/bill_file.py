@@ -42,7 +42,7 @@ class Check:
 @dataclass(frozen=True)
 class BillFile(ABC):
     """A readable bill: ``columns`` as written, without ``absent``: last columns for which no row has a value.
-    ``ended``: it cannot have been cut off within its last value."""
+    ``ended``: it cannot have been cut off within its last value, which would be another, shorter number."""
 
     path: Path
     columns: list[str]
@@ -53,6 +53,14 @@ class BillFile(ABC):
     @abstractmethod
     def batches(self, names: Sequence[str], nulls: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The named columns of all rows in the file's order as text, with `ROW` counting from 1; a text of ``nulls`` is null."""
+
+    def refuse_cut(self) -> None:
+        """Raise BadInput where the last value may have been cut off: half an amount is an amount, too."""
+        if not self.ended:
+            raise BadInput(
+                f"{self.path.name}: its last line does not end, as where a file was cut off. Fetch it again, or, if you know "
+                f"that it is whole, add the line end. {UNCHANGED}"
+            )
 
     def refuse(self, frame: pl.DataFrame, *checks: Check) -> None:
         """Raise BadInput for the first check that a row fails, naming the first such row and what stands there."""

@@ -31,6 +31,8 @@ class Place(Protocol):
     """What an export can be read from."""
 
     address: str
+    whole: bool
+    """Whether what is brought is known to have its full length."""
 
     def found(self) -> Iterator[Found]:
         """Everything below, by key."""
@@ -47,6 +49,8 @@ class Place(Protocol):
 
 class Folder:
     """A folder on disk, as somebody copied it: keys are matched by their last parts."""
+
+    whole = False  # no manifest states how long its files are
 
     def __init__(self, root: Path) -> None:
         self.address = str(root)
@@ -90,6 +94,8 @@ class Folder:
 
 class Bucket:
     """A prefix in S3."""
+
+    whole = True  # S3 tells an object's length, and an object is written whole or not at all
 
     def __init__(self, address: str, client: Any) -> None:
         self.address = address

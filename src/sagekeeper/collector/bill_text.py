@@ -83,14 +83,14 @@ class BillText(BillFile):
         return f"{self.path.name}{line}: {why}. Export the file again. Nothing was changed."
 
 
-def open_text(path: Path) -> BillText:
-    """Check that the whole file can be read, and read its header."""
+def open_text(path: Path, checked: bool = False) -> BillText:
+    """Check that the whole file can be read, and read its header. ``checked``: it comes out of an archive with its checksum."""
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             digest = digest_of(raw)
-            ended = zipped or _ends_a_line(raw)  # a gzip knows itself whether it is whole
+            ended = checked or zipped or _ends_a_line(raw)  # a gzip knows itself whether it is whole
         if zipped:
             with gzip.open(path, "rb") as unzipped:
                 digest_of(unzipped)  # reads to the end, where gzip keeps its checksum

@@ -45,10 +45,11 @@ class IngestReport:
 
 @dataclass
 class CheckedBill:
-    """All rows of some files, which are one bill or one month of one."""
+    """All rows of some files, which are one bill or one month of one. ``whole``: where they come from, their length is known."""
 
     files: Sequence[BillFile]
     format: BillFormat
+    whole: bool = False
     currency: str | None = None
     rows: Counter[str] = field(default_factory=Counter)
     totals: dict[str, dict[str, Decimal]] = field(default_factory=dict)
@@ -69,6 +70,8 @@ class CheckedBill:
                 self._one_currency(bill, turned.frame)
                 self._add(turned.frame)
                 yield bill, turned.frame
+            if not self.whole:
+                bill.refuse_cut()  # last: what is wrong with a row says more
 
     def _one_currency(self, bill: BillFile, frame: pl.DataFrame) -> None:
         self.currency = self.currency or frame["BillingCurrency"][0]
@@ -118,11 +121,6 @@ class CheckedBill:
         absent = list(dict.fromkeys(name for bill in self.files for name in bill.absent))
         if absent:
             notes.append(f"The header names {', '.join(absent)}, but no row has a value there.")
-        notes += [
-            f"The last line of {bill.path.name} does not end: fetch it again, should it have been cut off."
-            for bill in self.files
-            if not bill.ended
-        ]
         return notes + [
             f"{column} is not stated by this file: it stays unknown."
             if unknown == count

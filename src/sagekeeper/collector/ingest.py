@@ -31,13 +31,13 @@ from sagekeeper.core.tables import COSTS
 def open_bill(path: Path, folder: Path) -> BillFile:
     """The file as a bill, csv or parquet as its first bytes say; what a zip holds is brought to ``folder``. Raises
     BadInput for what cannot be read."""
-    path = unpacked(path, folder)
+    inside = unpacked(path, folder)
     try:
-        with path.open("rb") as raw:
+        with inside.open("rb") as raw:
             begins = raw.read(len(MAGIC))
     except OSError:
         begins = b""  # which error it is, and what to do, the reader of text says
-    return open_parquet(path) if begins == MAGIC else open_text(path)
+    return open_parquet(inside) if begins == MAGIC else open_text(inside, checked=inside != path)
 
 
 def ingest_file(path: Path, lake: Lake, ledger: Ledger, now: datetime, dataset: str | None = None) -> IngestReport:
